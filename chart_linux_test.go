@@ -20,9 +20,9 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// deployed holds the fake servers that the service needs in other people's
-// deployments. It has LiveKit, and a homeserver whose Client-Server API is
-// plain HTTP inside the cluster.
+// deployed holds fakes of the servers that other people's deployments have: LiveKit,
+// and a homeserver. Inside the cluster, the homeserver's Client-Server API is also
+// there over plain HTTP.
 type deployed struct {
 	t      *testing.T
 	home   *matrixtest.Server
@@ -193,7 +193,7 @@ func TestChartEnvironment(t *testing.T) {
 		"26.8.1": {standalone: true}, "without Redis": {}, "with Redis": {shared: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			redis.FlushAll() // a replica that has stopped leaves data for other replicas in Redis
+			redis.FlushAll() // removes what the stopped replicas of the previous test have stored for other replicas
 			d := newDeployed(t, binary)
 			server := d.home.Name().String()
 			files := d.secrets("secrets", map[string]string{

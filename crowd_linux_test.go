@@ -55,10 +55,10 @@ func TestOneAddress(t *testing.T) {
 	}
 }
 
-// attack opens more connections from ip than the service accepts, and keeps
-// them until the test ends. It returns when all clients have connected once.
-// But the service may let some clients wait, so attack returns after two
-// seconds at the latest.
+// attack starts clients that open more connections from ip than the service
+// accepts, and write the text sent to each of them. The clients go on until the
+// test ends. attack returns when every client has connected once. But the service
+// may let some clients wait, so attack returns after two seconds at the latest.
 func attack(t *testing.T, address, ip, sent string) {
 	t.Helper()
 	const clients = service.MaxConnections + 200

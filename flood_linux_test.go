@@ -20,8 +20,8 @@ import (
 
 // TestFlood sends 100,000 requests with invalid tokens, each from a different
 // address. The program's memory must not grow, and the service must still
-// answer. The program is built without the race detector, because the race
-// detector changes how much memory it needs.
+// answer. The program is built without the race detector, which would change how
+// much memory the program needs.
 func TestFlood(t *testing.T) {
 	const warmup, requests, maxGrowth = 1_000, 100_000, 10 << 20
 	s := startBinary(t, buildBinary(t), "example.org=http://"+refusingHomeserver(t))

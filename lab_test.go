@@ -41,7 +41,7 @@ type lab struct {
 	last        answer
 	closers     []func()
 	held        chan struct{} // closing this channel ends `homeserver VAR is held`
-	asked       chan struct{} // receives a value when a request arrives at a homeserver that is held
+	asked       chan struct{} // receives a value when a request arrives during `homeserver VAR is held`
 }
 
 type labKey struct{}

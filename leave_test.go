@@ -20,9 +20,9 @@ import (
 )
 
 // The script command `delayed VAR schedules ID DELAY` makes the homeserver VAR
-// schedule a delayed event. `delayed VAR is ID FATE` waits until the event was
-// sent, fired or cancelled, as FATE says. If FATE is "restarted", the command
-// waits until the delay was restarted.
+// schedule a delayed event. `delayed VAR is ID FATE` waits until the event has
+// that fate. FATE is "sent" after a request to send the event, "fired" after the
+// event's delay, "cancelled", or "restarted".
 //
 // `delayed VAR refuses` makes the homeserver demand an access token. `delayed
 // VAR forbids` makes it refuse to send an event if the owner of the event has

@@ -25,9 +25,9 @@ import (
 const maxStrangers = 80_000_000
 
 // TestStrangersCertificates bounds the program's memory after 1,000 servers
-// have sent certificates that take much memory. A server whose certificates
-// the program accepts answers as a homeserver does. So the program keeps the
-// connection to it open.
+// have sent certificates that take much memory. If the program accepts a server's
+// certificates, the server gives the answer of a homeserver, and the program keeps
+// the connection open.
 func TestStrangersCertificates(t *testing.T) {
 	const servers = 1_000
 	binary := buildBinary(t)

@@ -8,8 +8,8 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// Request says what the caller asks for: to take part in the call in a slot of
-// a Matrix room.
+// Request says which call the caller wants to join, and as which participant.
+// A call is identified by a Matrix room and a slot of this room.
 type Request struct {
 	Room matrix.RoomID
 	Slot matrix.SlotID
@@ -21,7 +21,8 @@ type Request struct {
 	By time.Time
 }
 
-// Participant is what tells the participants of one user apart.
+// Participant says which of a user's participants is meant. A user can have
+// several participants in a call, for example one for each device.
 type Participant struct {
 	Form   Form
 	Device matrix.DeviceID // empty for [TwoParts]

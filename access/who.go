@@ -34,8 +34,8 @@ type OpenID struct {
 	Client netip.Addr
 }
 
-// Proxied is the proof for a user of the homeserver that proxies requests to
-// this service: that homeserver has authenticated the user.
+// Proxied is the proof for a user whose own homeserver forwards the request to this
+// service. The homeserver has authenticated the user.
 type Proxied struct{ User matrix.UserID }
 
 // Federated is the proof for a user of another homeserver. The other homeserver
@@ -47,8 +47,8 @@ type Federated struct {
 	Origin matrix.ServerName // the other homeserver, authenticated by the registered one
 }
 
-// mustBeJoined returns what LIVEKIT_REQUIRE_MEMBERSHIP says about the user's
-// server.
+// mustBeJoined reports whether LIVEKIT_REQUIRE_MEMBERSHIP requires that users of
+// the user's server are joined.
 func (OpenID) mustBeJoined(a *Authorizer, user matrix.UserID) bool {
 	return a.MustBeJoined != nil && a.MustBeJoined(user.Server())
 }

@@ -12,8 +12,8 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// serveForTest starts the fake homeserver, and the token server that the report
-// calls baseline (b). They run in the test's process.
+// serveForTest starts the fake homeserver and the baseline, a simple token server
+// with which the benchmark compares the service. They run in the test's process.
 func serveForTest(t *testing.T) (h *homeserver, addr string) {
 	t.Helper()
 	ca := matrixtest.NewCA()
@@ -69,7 +69,7 @@ func TestLoadDuration(t *testing.T) {
 	h, addr := serveForTest(t)
 	plan := loadPlan{
 		Addr: addr, Connections: 2, Server: h.name, PIDs: []int{os.Getpid()},
-		Warmup: 20 * time.Millisecond, Duration: 500 * time.Millisecond, // with 50 ms, a busy machine could end before the first answer
+		Warmup: 20 * time.Millisecond, Duration: 500 * time.Millisecond, // on a busy machine, the first answer can take more than 50 ms
 	}
 	r, err := carryOut(plan)
 	if err != nil {

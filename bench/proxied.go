@@ -15,7 +15,7 @@ const (
 	strangersLetter = "q"
 	// proxiedFloor is the lowest acceptable ratio of two rates: the forwarded
 	// requests per second, divided by the requests with an OpenID token per
-	// second. The users are the same.
+	// second. Both rates are measured with the same users.
 	proxiedFloor = 1.0
 
 	benchASToken = "the-as-token-of-the-benchmark-0123456789"

@@ -15,8 +15,8 @@ type request struct {
 	status string
 }
 
-// In a template of a request, these bytes mark where the digits go. They occur
-// nowhere else in a request.
+// In a template of a request, these bytes stand in the places of the token's and
+// the user's digits. They occur nowhere else in a request.
 var (
 	serialMark = strings.Repeat("\x01", tokenDigits)
 	userMark   = strings.Repeat("\x02", userDigits)

@@ -116,8 +116,8 @@ func (l *lab) observe(ctx context.Context, s *subject, connections int) (*measur
 	if err != nil {
 		return nil, err
 	}
-	// [lab.prove] opened one connection of the subject before observe began to
-	// count. So 1 is added.
+	// The subject (the token server) opened one more connection to the homeserver:
+	// in [lab.prove], before the count began.
 	m := &measurement{loadResult: *result, opened: after.Accepted - before.Accepted + 1, rss: memory.RSS}
 	if s.letter == "c" && m.opened > int64(connections) {
 		l.fault("the service (c) opened %d connections to the homeserver, more than the %d verifications that it makes at a time", m.opened, connections)

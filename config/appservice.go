@@ -77,9 +77,9 @@ func (j *judge) checkToken(v value, token secret.Text) {
 }
 
 // registration reads the registration file, and sets the fields of an
-// AppService. If only the homeserver objects to a mistake in the file,
-// registration warns, but reports no fault. The service can still serve clients
-// that do not go through the homeserver.
+// AppService. Some mistakes in the file disturb only the homeserver. They are
+// warnings and not faults, because the service can still serve the clients that
+// send their requests directly.
 func (j *judge) registration(v value, as *AppService) {
 	text, ok := j.readText(v, "the registration that the homeserver reads")
 	if !ok {

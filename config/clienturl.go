@@ -137,8 +137,8 @@ func insideName(host string) string {
 	return ""
 }
 
-// These patterns match addresses that end in a path which the operator must not
-// write there:
+// These patterns match addresses with a path at their end that the operator must
+// leave out:
 //
 //   - addedToSFU: clients and this program append this path to the SFU's
 //     address themselves.

@@ -1,7 +1,7 @@
 package config
 
-// Form describes how the value of a variable is written. Code in the
-// description stands between backticks.
+// Form is a text that says how the value of a variable is written. Code in this
+// text is between backticks.
 type Form string
 
 // The forms of values. White space around a value does not count.

@@ -41,7 +41,7 @@ var samples = map[config.Form]struct{ takes, refuses []string }{
 	config.FormUnseen:   {[]string{"deny", "ALLOW"}, []string{"on", "refuse"}},
 }
 
-// narrower has values for variables that accept only some values of their form.
+// narrower has valid values of variables that do not accept every value of their form.
 var narrower = map[string][]string{"LIVEKIT_OPENID_TIMEOUT": {"1s", "20s"}}
 
 // besides maps a variable to other variables that a test must set, because
@@ -95,8 +95,8 @@ func TestForms(t *testing.T) {
 	}
 }
 
-// objections returns the faults about a value of a variable, and the warnings
-// whose kinds are in unfit.
+// objections returns the faults about a value of a variable. It also returns the
+// warnings about it whose kinds are in the list unfit.
 func objections(t *testing.T, name, text string) (said []string) {
 	t.Helper()
 	given := minimal().with(besides[name]).with(vars{name: text})

@@ -48,8 +48,8 @@ func FuzzParse(f *testing.F) {
 }
 
 // fuzzVars returns the minimal variables, changed by lines of the form
-// NAME=value. If secrets contains certain words, it also sets variables to
-// secrets with the marker.
+// NAME=value. If the parameter secrets contains "secret", "as" or "redis",
+// fuzzVars also sets variables to values that consist of secrets and the marker.
 func fuzzVars(lines, secrets string) vars {
 	set := minimal()
 	for line := range strings.SplitSeq(lines, "\n") {

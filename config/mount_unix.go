@@ -9,9 +9,9 @@ import (
 	"syscall"
 )
 
-// mounted reports whether dir is on a volume: on a mount, or on another file
-// system than "/". Files elsewhere in a container are deleted with the
-// container.
+// mounted reports whether dir is on another mount than "/". If the mounts
+// cannot be read, it reports whether dir is on another file system than "/".
+// Files on the mount "/" of a container are deleted with the container.
 func mounted(dir string) bool {
 	dir, err := filepath.EvalSymlinks(dir)
 	if err != nil {
@@ -38,8 +38,8 @@ func fleeting(dir string, boxed bool) string {
 	return fleetingBy(real, string(table), boxed)
 }
 
-// fleetingBy does the work of fleeting. table is the content of
-// /proc/self/mountinfo.
+// fleetingBy is like fleeting, but dir has no symbolic links, and table is the
+// content of /proc/self/mountinfo.
 func fleetingBy(dir, table string, boxed bool) string {
 	point, kind := mountOf(dir, table)
 	switch {

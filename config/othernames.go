@@ -81,8 +81,9 @@ func counterparts(name string) []string {
 	return fromFile(name)
 }
 
-// fromFile does the work of counterparts for a variable like NAME_FILE, whose
-// value is the path of a file.
+// fromFile returns the variables of this program that have the same meaning as
+// the given variable. It finds them only if name ends in _FILE. The value of
+// such a variable is the path of a file.
 func fromFile(name string) []string {
 	bare, ok := strings.CutSuffix(name, "_FILE")
 	if !ok {

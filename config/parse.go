@@ -17,8 +17,8 @@ func Parse(in Input, readFile func(name string) ([]byte, error)) (Config, []Warn
 	return c, warnings, nil
 }
 
-// parse is like Parse, but with an error, the Config still has all values
-// without a fault. parse goes on after a fault, so the error has all faults.
+// parse is like Parse, but it returns a Config with all valid values even if it
+// returns an error. It goes on after a fault, so the error has all faults.
 func parse(in Input, readFile func(name string) ([]byte, error)) (Config, []Warning, error) {
 	j := newJudge(in, readFile)
 	c := Config{files: j.files}

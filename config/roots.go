@@ -13,10 +13,11 @@ type Roots struct {
 	all func() *x509.CertPool
 }
 
-// ParseRoots parses the certificates in content (PEM). The result has them
-// together with those that system returns; system may be nil. ParseRoots does
-// not call system, because reading 140 certificates would delay the start.
-// [Roots.Pool] calls system before the first connection.
+// ParseRoots parses the certificates in content (PEM). The result has these
+// certificates, and also the ones that the function system returns, unless it is
+// nil. ParseRoots itself does not call this function, because reading 140
+// certificates would delay the start. [Roots.Pool] calls it before the first
+// connection.
 func ParseRoots(content []byte, system func() *x509.CertPool) (*Roots, error) {
 	certificates, err := parseCertificates(content)
 	if err != nil {

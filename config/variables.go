@@ -37,9 +37,9 @@ const (
 
 // how has the functions that parse and show the value of a variable.
 type how struct {
-	// parse checks v and sets fields of c. It may read other variables, and
-	// fields that earlier variables of the table have set. If the parse
-	// function of another variable reads this variable, too, parse is nil.
+	// parse checks the value v and sets fields of c. It may read other variables,
+	// and fields that earlier variables of the table have set. parse is nil for a
+	// variable that the parse function of another variable checks.
 	parse func(j *judge, v value, c *Config)
 	// show returns the value in effect, in the form in which the operator
 	// writes it. For the old name of a variable, show is nil, because the value
@@ -63,8 +63,8 @@ func shownAs(show func(c *Config) string) how {
 	return how{show: func(c *Config, _ string) string { return show(c) }}
 }
 
-// aFile is for a variable that names a file. Another variable's parse function
-// reads the file. The program shows the file's path.
+// aFile is for a variable that names a file which another variable's parse function
+// reads. show returns the file's path.
 var aFile = how{show: func(c *Config, name string) string { return c.File(name) }}
 
 // Variables returns all variables, ordered by group.

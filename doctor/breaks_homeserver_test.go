@@ -8,8 +8,8 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// With foci, the well-known documents and the homeserver's list of transports
-// name the given URL as that of this service.
+// foci makes the well-known documents and the homeserver's list of transports name
+// the given URL as that of this service.
 func foci(service string) func(*stack) {
 	return func(s *stack) {
 		text := strings.Replace(goodDocument, "https://jwt.example.org", service, 1)
@@ -18,7 +18,7 @@ func foci(service string) func(*stack) {
 	}
 }
 
-// With baseURL, the well-known documents name the given URL as that of the
+// baseURL makes the well-known documents name the given URL as that of the
 // homeserver.
 func baseURL(base string) func(*stack) {
 	return func(s *stack) {

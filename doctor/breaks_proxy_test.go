@@ -74,19 +74,19 @@ func redirect(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "https://www.example.org"+r.URL.Path, http.StatusMovedPermanently)
 }
 
-// With service, the handler answer replies to clients in place of this service.
+// service makes the given handler answer clients, in place of this service.
 func service(answer http.HandlerFunc) func(*stack) {
 	return func(s *stack) { s.jwtProxy = instead(answer) }
 }
 
-// With fed, the handler answer replies to userinfo requests in place of the
+// fed makes the given handler answer requests to userinfo, in place of the
 // homeserver's federation API.
 func fed(answer http.HandlerFunc) func(*stack) {
 	return func(s *stack) { s.fed = at("userinfo", answer) }
 }
 
-// With api, the handler answer replies to this service in place of LiveKit, at
-// all paths that contain path.
+// api makes the given handler answer this service, in place of LiveKit, at all paths
+// that contain the given path.
 func api(path string, answer http.HandlerFunc) func(*stack) {
 	return func(s *stack) { s.livekit = at(path, answer) }
 }

@@ -151,8 +151,9 @@ func publicSFU(s *stack) {
 
 var errICE = errors.New("could not establish the connection")
 
-// taking makes LiveKit say that its rooms accept only these codecs. Only answers
-// in JSON say this. doctor asks for JSON, but the service asks for protobuf.
+// taking makes LiveKit say that its rooms accept only these codecs. Only doctor gets
+// this answer: it asks for JSON. The service asks for protobuf, and gets the usual
+// answer.
 func taking(mimes ...string) func(http.Handler) http.Handler {
 	var list []map[string]string
 	for _, mime := range mimes {

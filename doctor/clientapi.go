@@ -31,7 +31,7 @@ func clientPlaceOf(base string) place {
 // federation API, which may be at another address:
 //
 //   - The operator has set a URL that does not answer.
-//   - The public address does not answer from inside.
+//   - The public address does not answer requests from the service's own network.
 func (h *homeserver) clientAddresses(ctx context.Context) engine.Finding {
 	f := h.reach(ctx, h.clientPlace())
 	if f.Cause == nil {

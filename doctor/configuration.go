@@ -187,8 +187,8 @@ func (e settings) registration(context.Context) engine.Finding {
 }
 
 // judgeRegistration returns a fault if the homeserver does not accept the
-// registration file. Otherwise it returns a warning if w is not empty. w are
-// package config's warnings about the file.
+// registration file. The parameter w has the warnings of package config about the
+// file. If there is no fault, judgeRegistration returns these as one warning.
 func judgeRegistration(r appservice.Registration, as *config.AppService, w warnings) engine.Finding {
 	var server matrix.ServerName
 	if as != nil {

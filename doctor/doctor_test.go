@@ -240,8 +240,8 @@ func TestDiscovery(t *testing.T) {
 	}
 }
 
-// With delegated, .well-known/matrix/server says that the federation API is at
-// the given address.
+// delegated makes .well-known/matrix/server say that the federation API is at the
+// given address.
 func delegated(to string) func(*stack) {
 	return func(s *stack) {
 		s.wellKnown = func(string) http.Handler {

@@ -18,8 +18,8 @@ var missed = map[string]bool{
 }
 
 // throughGap replaces the finding f if doctor asked the homeserver at a guessed
-// place. doctor guesses the place if the step of discovery that should name it
-// failed. Then that failure is the cause, and f is only its effect.
+// place. doctor guesses the homeserver's place if a step of discovery failed.
+// Then the failed step is the cause, and f is only its effect.
 func (h *homeserver) throughGap(ctx context.Context, f engine.Finding) engine.Finding {
 	d := h.destiny
 	v := engine.Vars{"server": h.name.String(), "address": clip(d.Addrs[0])}

@@ -31,8 +31,8 @@ func (e media) iceTCP(context.Context) engine.Finding {
 	return ok("ICE over TCP answers at %s", strings.Join(answered, ", "))
 }
 
-// judged returns the answers that doctor judges. From outside it leaves out
-// private addresses if there is a public one, because clients then use the
+// judged returns the answers that doctor judges. With --outside, it leaves out
+// private addresses if there is a public one, because clients outside use the
 // public one.
 func (e media) judged(answers []instruments.TCPAnswer) []instruments.TCPAnswer {
 	isPrivate := func(a instruments.TCPAnswer) bool { return !isPublicCandidate(a.Candidate) }

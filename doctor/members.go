@@ -134,8 +134,8 @@ func (e settings) ownMetadata(context.Context) engine.Finding {
 	return ok("participants cannot change what their tokens say of them")
 }
 
-// ticketBytes is the size of the longest ticket as LiveKit counts it: the name
-// of the attribute and its value.
+// ticketBytes is the size of the attribute with the longest ticket. LiveKit
+// counts the bytes of the attribute's name and of its value.
 const ticketBytes = len(sfu.TicketAttribute) + sealed.MaxBytes
 
 // judgeAttributes checks whether LiveKit accepts tokens with tickets. LiveKit

@@ -252,8 +252,9 @@ var mixed = map[string]mix{
 		[]string{"homeserver.tls tls-untrusted", "homeserver.userinfo federation-dns"},
 	},
 
-	// A cause can explain the findings of several checks. Such a finding can
-	// explain the finding of one more check. doctor must report only the cause.
+	// In these stacks, one cause leads to findings of several checks. One of these
+	// findings may in turn explain the finding of another check. doctor must report
+	// only the first cause.
 	"LiveKit and this service have a folder for livekit.yaml": {
 		both(livekitBreaks["livekit-folder"], sfuBreaks["sfu-api-connect"]),
 		[]string{"livekit.file livekit-folder"},

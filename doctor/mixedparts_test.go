@@ -67,8 +67,8 @@ func both(changes ...func(*stack)) func(*stack) {
 }
 
 // TestDoubtBlocksNothing has a certificate that ends soon, which is a warning.
-// doctor must report the warning once. It must also make all checks that need a
-// check with this warning.
+// doctor must report the warning once. It must also make the checks that depend
+// on the check of the certificate, although that check found a warning.
 func TestDoubtBlocksNothing(t *testing.T) {
 	s := newStack(t)
 	oneHost(s)

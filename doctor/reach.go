@@ -124,7 +124,7 @@ func (e *exam) judgeReach(p place, attempts []instruments.Attempt) engine.Findin
 		f := e.hairpin(p, v, attempts, text)
 		f.Blocks = false // some addresses answer, so the other checks can be made
 		return f
-	case t.good > 0 && t.dead.Addr.Is6(): // the other checks are made nevertheless, because the cause sets Spares
+	case t.good > 0 && t.dead.Addr.Is6(): // the causes dead-ipv6 and dead-address do not prevent the checks that need p (Cause.Spares)
 		return found("dead-ipv6", v, "%s", text).In(p.at(), atPort(v["address"], p.port))
 	case t.good > 0:
 		return found("dead-address", v, "%s", text).In(p.at(), atPort(v["address"], p.port))
@@ -141,8 +141,8 @@ func (e *exam) judgeReach(p place, attempts []instruments.Attempt) engine.Findin
 
 // hairpin returns the warning that public addresses do not answer from inside.
 // The warning also names these addresses without a port, because a router
-// forwards either all ports back inside or none. The checks that need p are
-// then not made, unless another address answers.
+// forwards either all ports back inside or none. This warning skips the checks
+// that need p, unless the caller sets Blocks to false.
 func (e *exam) hairpin(p place, v engine.Vars, attempts []instruments.Attempt, text string) engine.Finding {
 	f := found("hairpin", v, "%s", text).In(silent(p, attempts)...)
 	for _, a := range attempts {

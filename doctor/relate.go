@@ -42,7 +42,7 @@ const (
 	roomFaults  = strangers + " sfu-nodes dns-broken sfu-api-dns sfu-api-connect sfu-api-timeout sfu-api-tls sfu-create"
 	apiFaults   = down + " " + strangers + " dns-broken sfu-api-tls sfu-key sfu-secret sfu-clock sfu-twirp sfu-not-livekit sfu-error"
 	silence     = "tls-silent packets-lost"
-	waiting     = "homeserver-silent federation-unreachable " + gaps // doctor stops waiting for the service while the service still waits for the homeserver
+	waiting     = "homeserver-silent federation-unreachable " + gaps // with these faults, the service waits for the homeserver longer than doctor waits for the service
 	noTLS       = "tls-none tls-old tls-expired tls-early tls-wrong-name tls-untrusted"
 	badToken    = "user-token user-other user-guest"
 	wayFaults   = strangers + " sfu-broken sfu-proxy sfu-login sfu-no-route websocket-headers"
@@ -192,7 +192,7 @@ var tokenExcuses = []excuse{
 // twins has, for each check, the other checks that examine the same place if
 // one host serves several programs.
 var twins = map[string][]string{
-	"homeserver.addresses":        {"homeserver.addresses"}, // the same check for the servers before this one in the list
+	"homeserver.addresses":        {"homeserver.addresses"}, // if there are several homeservers: the same check of the homeservers that come earlier in the list
 	"homeserver.tls":              {"homeserver.tls"},
 	"homeserver.client_addresses": {"homeserver.addresses", "homeserver.client_addresses"},
 	"homeserver.client_tls":       {"homeserver.tls", "homeserver.client_tls"},
@@ -215,7 +215,7 @@ func (e *exam) applies(x engine.Explanation, s engine.Step) bool {
 		return api != nil && public != nil && strings.EqualFold(api.Hostname(), public.Hostname())
 	case x.Causes == "override-path":
 		return e.hasAddedPath(s)
-	case s.ID == "homeserver.userinfo": // if there is an override, doctor does not ask at the server name's host
+	case s.ID == "homeserver.userinfo": // with an override, doctor asks at another host, so findings about the server name's host explain nothing
 		return !slices.ContainsFunc(e.servers, func(h *homeserver) bool {
 			_, there := e.look.Config.FederationURLs[h.name]
 			return there && (s.Server == "" || s.Server == h.name.String())

@@ -125,7 +125,7 @@ func listening(bind config.Bind) []string {
 	return []string{bind.Address}
 }
 
-// insideURL is the URL in requests to the service through [exam.here].
+// insideURL is the service's URL in requests that use the network of [exam.here].
 const insideURL = "http://matrixrtc-auth"
 
 func (e service) statusHere(ctx context.Context) engine.Finding {

@@ -29,8 +29,8 @@ func (e livekit) steps() []engine.Step {
 	return []engine.Step{
 		{ID: "sfu.api", After: "livekit.file", Unless: outside, Run: e.api},
 		{ID: "sfu.auto_create", Needs: "sfu.api", Unless: outside, Run: e.autoCreate},
-		// This check causes a webhook, so service.status must have counted the
-		// webhooks before.
+		// This check makes LiveKit send a webhook. It runs after service.status,
+		// which reads how many webhooks the service has got so far.
 		{ID: "sfu.room", Needs: "sfu.api", After: "service.status", Unless: outside, Run: e.room.create},
 		{ID: "sfu.codecs", Needs: "sfu.room", Unless: outside, Run: e.codecs},
 		{ID: "sfu.addresses", Needs: e.whoKnowsSFU(), After: unless(!outside, "public.healthz"), Run: e.sfuAddresses},
@@ -39,9 +39,10 @@ func (e livekit) steps() []engine.Step {
 		}},
 		{ID: "sfu.websocket", Needs: "sfu.tls", Run: e.websocket},
 		{ID: "sfu.bare_prefix", Needs: "sfu.tls", Run: e.barePrefix},
-		// The remedy of this check names LiveKit's port, from livekit.yaml.
+		// livekit.file comes first, because it finds LiveKit's port in livekit.yaml. The
+		// remedy of sfu.api_hidden names this port.
 		{ID: "sfu.api_hidden", Needs: "sfu.tls", After: "livekit.file", Run: e.apiHidden},
-		// In the check user.join, LiveKit tells doctor the port.
+		// user.join comes first, because LiveKit then tells doctor the port for TCP.
 		{ID: "sfu.tcp_port", Needs: "sfu.addresses", After: "user.join", Unless: !outside, Run: e.tcpPort},
 		{ID: "sfu.public_room", Needs: "sfu.room sfu.websocket", Unless: outside, Run: e.publicRoom},
 		{ID: "sfu.join", Needs: "sfu.room", Limit: joinLimit, Unless: outside, Run: m.join},
@@ -52,8 +53,8 @@ func (e livekit) steps() []engine.Step {
 }
 
 // whoKnowsSFU returns the id of the check that learns from this service where
-// LiveKit is. It returns "" if doctor already knows that. doctor needs such a
-// check only outside, and only with a user's access token.
+// LiveKit is. It returns "" if the run has no such check: doctor runs inside the
+// deployment, has no user, or got LiveKit's URL as an option.
 func (e livekit) whoKnowsSFU() string {
 	const get = "user.sfu_get"
 	if !e.learnsSFU() || skipped(e.o, get) {

@@ -63,8 +63,9 @@ func (e livekit) api(ctx context.Context) engine.Finding {
 	return steady(askedAPI, r, v, ok("ListRooms at %s took %s", e.apiURL(), took))
 }
 
-// apiVars returns the values of placeholders about LiveKit's API, among them
-// an address that does not lead through a proxy.
+// apiVars returns the values of the placeholders in texts about LiveKit's API.
+// The placeholder {instead} stands for another remedy: an address of the API that
+// does not lead through a proxy.
 func (e *exam) apiVars() engine.Vars {
 	api := e.look.Config.APIURL
 	v := engine.Vars{"sfu": e.apiURL(), "url": e.apiURL(), "host": api.Hostname(), "key": e.look.Config.Keys[0].ID}

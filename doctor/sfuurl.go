@@ -10,10 +10,11 @@ import (
 )
 
 // sfuURLs judges LIVEKIT_URL, LIVEKIT_URL_ALIASES and LIVEKIT_INTERNAL_URL. It
-// returns a fault if clients or the service cannot use an address: Element's
-// closed service, a private address, ws://, or an added path like /rtc. Any
-// other finding is a warning. The service itself starts with all these
-// addresses, and only logs warnings.
+// returns a fault if clients or the service cannot use an address: the service of
+// Element that no longer serves other homeservers ([config.FormerServiceHost]), a
+// private address, ws://, or an added path like /rtc. Any other finding is a
+// warning. The service itself starts with all these addresses, and only logs
+// warnings.
 func (e settings) sfuURLs(ctx context.Context) engine.Finding {
 	c, w := e.look.Config, e.warningsFor("config.sfu_url")
 	if w.has(config.AddedPath) && e.isPrefix(ctx, w) {
@@ -39,9 +40,9 @@ func (e settings) sfuURLs(ctx context.Context) engine.Finding {
 	return ok("clients get %s, this service calls %s", c.LivekitURL, c.APIURL)
 }
 
-// isPrefix reports whether LiveKit answers at all URLs for which w has a warning
-// that the URL ends in one of LiveKit's own paths. If LiveKit answers there, a
-// proxy removes that path, and the URLs are right.
+// isPrefix is for URLs about which w warns that they end in one of LiveKit's own
+// paths. It reports whether LiveKit answers at each of these URLs. If so, a proxy
+// removes the path, and the URLs are right.
 func (e settings) isPrefix(ctx context.Context, w warnings) bool {
 	c := e.look.Config
 	for _, warning := range w {

@@ -14,7 +14,7 @@ type asked struct {
 	name  string // the program's name in a sentence
 	start string // the command that starts the program
 	down  string // the id of the cause for a proxy that does not reach the program
-	leads string // the setting that has the program's address, unless the check names another one
+	leads string // the setting with the program's address; a check can name another setting
 }
 
 // The programs that doctor asks.

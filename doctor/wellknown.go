@@ -114,8 +114,8 @@ func (h *homeserver) readWellKnown(address string, r instruments.Reply) engine.F
 	return ok("GET %s: JSON, one CORS header", address)
 }
 
-// foci checks the services that the well-known document names for calls. If the
-// service under test is not known yet, the first of these services becomes it.
+// foci checks the services that the well-known document names for calls. If
+// doctor does not know yet which service to check, it takes the first of these.
 func (h *homeserver) foci(_ context.Context) engine.Finding {
 	v := engine.Vars{"server": h.name.String()}
 	var livekit []string

@@ -34,7 +34,7 @@ func BenchmarkJoins(b *testing.B) {
 	rounds := 0
 	for b.Loop() {
 		for i := range kinds {
-			kind := kinds[(i+rounds)%2] // each round has the opposite order
+			kind := kinds[(i+rounds)%2] // the kind that was second in one round is first in the next
 			total[kind] = total[kind].plus(joinAll(b, server, sfu.Room(fmt.Sprintf("room-%d-%s", rounds, kind)), kind == "with"))
 		}
 		rounds++

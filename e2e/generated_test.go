@@ -147,9 +147,9 @@ func TestGeneratedLiveKitConfiguration(t *testing.T) {
 	}
 }
 
-// TestGeneratedProofOfWebSockets checks the advice of reverse-proxy.md on WebSockets.
-// The SFU must answer a request for a WebSocket with 401. If a proxy removes the
-// headers, the SFU must answer with another status.
+// TestGeneratedProofOfWebSockets checks the request with which reverse-proxy.md proves
+// that a proxy forwards WebSockets. The SFU must answer this request with 401. If a
+// proxy removes the request's headers, the SFU must answer with another status.
 func TestGeneratedProofOfWebSockets(t *testing.T) {
 	t.Parallel()
 	dir := writeDeployment(t, "example.org", twoNames...)

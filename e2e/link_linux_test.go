@@ -78,8 +78,8 @@ func (s *scene) testLink(t *testing.T, term string) []string {
 	return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
 }
 
-// This method requests the tokens for the connection test with the link's key, as the
-// page does.
+// use does what the test page does with the key in link: it requests two tokens for
+// the connection test.
 func (s *scene) use(t *testing.T, link string) {
 	t.Helper()
 	base, sealed, _ := strings.Cut(link, "#")

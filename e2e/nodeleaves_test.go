@@ -101,8 +101,8 @@ func TestNodeLeaves(t *testing.T) {
 	}
 }
 
-// afterGrace is long enough for the service to ask LiveKit for the fourth time, and for
-// all grace periods after that.
+// afterGrace is long enough for four questions of the service to LiveKit, the last of
+// which also goes to a node, and for all grace periods after that.
 const afterGrace = 40 * time.Second
 
 // gone is the time limit for the leave of a member whose client died together with the

@@ -86,7 +86,7 @@ func (s *scene) permitPublishing(p *participant.Participant) {
 
 // TestTokensAdministerNothing checks that no token of the service allows a request to
 // the Room API, in any room. The operator's token must allow the same requests. This
-// shows that the SFU refuses the service's tokens for no other reason.
+// shows that the SFU refuses the other requests because of their tokens.
 func TestTokensAdministerNothing(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, nil, key)

@@ -95,9 +95,9 @@ func TestKeyRotation(t *testing.T) {
 	publishes(t, bob, alice, bob)
 }
 
-// TestUnknownKey checks a service whose API key the SFU does not know. Users of
-// full-access servers must get an error immediately, because the service cannot create
-// their room.
+// TestUnknownKey checks a service whose API key the SFU does not know. A user for whom
+// the service should create a room must get an error immediately, because the SFU
+// refuses to create it.
 func TestUnknownKey(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, nil, key)

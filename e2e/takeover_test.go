@@ -65,7 +65,8 @@ func environmentOf(values map[string]*string) map[string]string {
 	return env
 }
 
-// startTaken starts LiveKit and the service with the files that setup wrote to dir.
+// startTaken starts LiveKit and the service with the files that setup wrote to dir. The
+// service gets the variables in env, except the one called without.
 func (s *scene) startTaken(dir string, key stack.Key, without string, env map[string]string) {
 	s.t.Helper()
 	service := &stack.Service{Host: s.host}

@@ -78,8 +78,9 @@ func TestWebhookFlood(t *testing.T) {
 	w.mustHold()
 	all := w.all()
 	each(len(all), func(i int) { all[i].leave(broke) })
-	// On a busy machine the SFU may answer late, so it may take long to send the
-	// leaves. A frozen service sends none of them.
+	// On a busy machine the SFU may answer late, and sending all leaves may take
+	// long. So the loop waits for one leave at a time. A frozen service would send
+	// none.
 	for left := w.unsent(); left > 0; left = w.unsent() {
 		await(t, 2*time.Minute, "that one more leave is sent", func() bool { w.mustHold(); return w.unsent() < left })
 	}

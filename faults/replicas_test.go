@@ -118,9 +118,9 @@ func TestRollingRestart(t *testing.T) {
 	}
 }
 
-// TestReplicasAlone freezes the Redis server of three replicas. It checks that
-// each replica goes on with the leaves that it knows. Webhooks also reach
-// replicas that do not know the leave of the participant.
+// TestReplicasAlone freezes the Redis server of three replicas. Each replica must
+// go on with the leaves that it knows. A webhook may reach a replica that does not
+// know the participant's leave. Even then the leave must be sent.
 func TestReplicasAlone(t *testing.T) {
 	t.Parallel()
 	const delay = 18 * time.Second

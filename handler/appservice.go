@@ -12,18 +12,18 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// AppService serves the requests of a homeserver. At this homeserver, the
-// service is registered as an application service. Most of these requests are
-// forwarded: they come from the homeserver's users or from other homeservers
-// (MSC4195 over MSC4512). The homeserver makes the other requests itself.
+// AppService serves the requests of the homeserver at which this service is
+// registered as an application service. The homeserver forwards most of these
+// requests for its users and for other homeservers (MSC4195 over MSC4512). It
+// makes the other requests for itself, for example to push events.
 type AppService struct {
 	// HSToken proves that a request comes from the homeserver.
 	HSToken secret.Text
 	// Server is the name of the homeserver. When the homeserver forwards a
 	// client's request, the service accepts it only for a user of this server.
 	Server matrix.ServerName
-	// IsSFU reports whether url is the URL of this service's SFU. A client sent
-	// url.
+	// IsSFU reports whether url, which a client sent, is the URL of this
+	// service's SFU.
 	IsSFU func(url string) bool
 	// Status returns the result of the last self-test.
 	Status func() AppServiceStatus

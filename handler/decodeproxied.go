@@ -49,8 +49,8 @@ func decodeFederated(body []byte) (ask proxiedRequest, user string, err error) {
 
 // proxied returns the values of the fields that all proxied endpoints have in
 // common. Newer clients send member_id. Older clients send member with the
-// device. This service derives the participant's identity from member_id in one
-// way, and from member in another way.
+// device. This service derives the participant's identity from user and member if
+// the client sent member_id, and from user, device and member if it sent member.
 func (f *fields) proxied() proxiedRequest {
 	ask := proxiedRequest{url: f.text("url")}
 	ask.what.Room = parsed(f, "room_id", matrix.ParseRoomID)

@@ -32,7 +32,7 @@ type exchange struct {
 	openid   matrix.OpenIDToken // the token that proves the user; zero if the user is proved without such a token
 	via      string             // who forwarded the request; "" if nobody did
 	endpoint string             // the endpoint's name in the metrics, if the homeserver sent the request
-	caller   string             // the user or server that the homeserver names, as it is in the header
+	caller   string             // the user or server that sent the request, as a header from the homeserver names it
 	remote   matrix.ServerName  // the server from whose SFU the client wants a token; zero for our SFU
 	asked    asked
 	got      access.Admission

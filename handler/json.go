@@ -62,8 +62,8 @@ func cutMember(rest []byte) (name, v value, after []byte, ok bool) {
 const longestEscape = 6
 
 // isText reports whether the JSON string v stands for exactly text. Upper and
-// lower case differ, unlike in encoding/json. isText allocates no memory,
-// because strangers choose most of the strings.
+// lower case differ, unlike in encoding/json. isText allocates no memory, even
+// for the long strings that strangers may send.
 func (v value) isText(text string) bool {
 	inner := v[1 : len(v)-1]
 	switch {

@@ -69,8 +69,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// FuzzMembers checks that the type fields finds the same fields in a text as
-// encoding/json.
+// FuzzMembers checks that this package's JSON parser finds the same members in an
+// object as encoding/json.
 func FuzzMembers(f *testing.F) {
 	f.Add([]byte(getTokenBody("@alice:" + homeserver)))
 	f.Add([]byte(`{"a":"\\","b\"":["\\\"",{}],"a":0.5e-7,"c":tru}`))

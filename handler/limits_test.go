@@ -14,8 +14,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// limited calls f in a synctest bubble. All limits of f's rig have their
-// default values.
+// limited calls f in a synctest bubble. The rig that f gets has the default
+// limits.
 func limited(t *testing.T, f func(t *testing.T, r *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {

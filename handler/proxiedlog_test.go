@@ -127,10 +127,10 @@ func TestTheHomeserverHasNoShare(t *testing.T) {
 	})
 }
 
-// TestLastingConditionsAreNoTrouble checks the answer to another homeserver's
-// request if our homeserver answers 400 to a question about this request. Our
-// homeserver would always answer 400 to this question, so the other homeserver
-// must get a 4xx. After a 5xx, it would repeat its request four times.
+// TestLastingConditionsAreNoTrouble checks what another homeserver gets if our
+// homeserver answers 400 to the service's question about the request. Our
+// homeserver would answer 400 again if the request were repeated. So the other
+// homeserver must get a 4xx. After a 5xx, it would repeat the request four times.
 func TestLastingConditionsAreNoTrouble(t *testing.T) {
 	answered := func(status int) error { return &matrix.AppServiceError{Status: status, Err: errors.New("x")} }
 	for _, tt := range []struct {

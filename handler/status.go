@@ -138,7 +138,8 @@ type AccountStatus struct {
 	// reason.
 	Since *time.Time `json:"since"`
 	Error string     `json:"error,omitempty"`
-	// Unseen counts questions about rooms that the account is not in.
+	// Unseen counts questions that remained without an answer, because the account
+	// is not in the room.
 	Unseen uint64 `json:"not_in_room"`
 }
 
@@ -184,9 +185,9 @@ func (now Health) word() string {
 }
 
 // clientStatus is the client of a request for /_status as this service sees it.
-// ViaProxy says that a trusted proxy named Address. Address can be the proxy's
-// own address. Headers holds the last address in each header that may name a
-// client.
+// ViaProxy says that a trusted proxy named Address as its client. If ViaProxy is
+// false, Address is the other end of the connection, which can be the proxy
+// itself. Headers holds the last address in each header that may name a client.
 type clientStatus struct {
 	Address  netip.Addr            `json:"address"`
 	ViaProxy bool                  `json:"via_trusted_proxy"`

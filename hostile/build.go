@@ -39,8 +39,8 @@ const (
 	noBound    = "maxHandshake = 0"
 )
 
-// spoil writes an overlay file for `go build -overlay` that replaces bound by
-// noBound. It returns the path of the overlay file.
+// spoil writes an overlay file for `go build -overlay`. With this file, the built
+// service has no bound on the size of TLS handshakes. spoil returns the file's path.
 func spoil(dir string) (overlay string, err error) {
 	source, err := os.ReadFile(boundsFile)
 	if err != nil {

@@ -49,8 +49,9 @@ type crowd struct {
 // request.
 const abandonAfter = 100 * time.Millisecond
 
-// network counts the client networks that the attacks have used so far. used
-// counts the server names. All attacks of a run share these two counters.
+// network counts the client networks that the attacks have used so far, and used
+// counts the server names that they have used. All attacks of a run share these
+// two counters.
 var network, used atomic.Int64
 
 // send sends requests until ctx ends. If c.once is true, send also ends after

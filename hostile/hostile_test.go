@@ -223,8 +223,8 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// TestSpoil checks that spoil changes nothing in the source except the bound on
-// TLS handshakes.
+// TestSpoil checks that spoil, which removes the bound on TLS handshakes from the
+// source, changes nothing else there.
 func TestSpoil(t *testing.T) {
 	t.Chdir("..")
 	dir := t.TempDir()

@@ -32,9 +32,9 @@ const (
 	moreFiles      = 10
 	moreHeap       = 2e6 // in bytes
 	// settleTime bounds the time that the service may take to release its
-	// resources after the attacks. The service closes a connection to a stranger's
-	// server when it was unused for 50 s. It looks for such connections every 25
-	// s.
+	// resources after the attacks. Every 25 s, the service closes the connections
+	// to strangers' servers that were unused for 50 s. So it closes the last one
+	// after at most 75 s.
 	settleTime = 80 * time.Second
 )
 
@@ -52,9 +52,9 @@ type figures struct {
 	killed                bool
 	alone                 bool // whether the run made only one attack
 
-	// named summarizes all requests for the named server. together summarizes only
-	// the requests during the last attack, in which all attacks with strangers'
-	// servers run at the same time.
+	// named summarizes all requests for users of the homeserver that the operator
+	// named. together summarizes only the requests during the last attack, in which
+	// all attacks with strangers' servers run at the same time.
 	named, together times
 	failed          int
 	failure         string // why the first failed request failed

@@ -196,9 +196,9 @@ func (r *run) recovered(ctx context.Context, before state) (state, time.Duration
 	}
 }
 
-// ended waits up to one second for the end of the service's process. Then the
-// returned error says why the process has ended. If the process still runs, the
-// returned error is err.
+// ended waits up to one second for the end of the service's process. If the
+// process ends, ended returns an error that says why. If the process still runs,
+// ended returns err.
 func (r *run) ended(err error) error {
 	select {
 	case <-r.service.exited:

@@ -63,9 +63,9 @@ func (s *scene) run(t *testing.T, args ...string) (code int, out, faults string)
 	return code, stdout.String(), stderr.String()
 }
 
-// TestLink checks that the link opens the page, and that the key in the link
-// opens the room. It also checks that LiveKit keeps the room as long as the
-// link is valid.
+// TestLink checks that the link leads to the page, and that the key in the link
+// is for the room that LiveKit has. It also checks that LiveKit keeps the room as
+// long as the link is valid.
 func TestLink(t *testing.T) {
 	s := newScene(t)
 	begun := time.Now()

@@ -74,12 +74,12 @@ type watcher struct {
 	room  sfu.Room
 	tell  func(Event)
 	tests map[string]progress // the tests that have joined the room so far, by name
-	// The watcher asks LiveKit every second who is in the room. here names the
-	// tests in the last answer. gone names the tests that were in the answer
-	// before, but not in the last one. Their verdicts may still arrive.
+	// The watcher asks LiveKit every second who is in the room. The field here has
+	// the names of the tests in the last answer. The field gone has the names of
+	// those that were only in the answer before, and whose verdicts may still arrive.
 	here, gone []string
-	// silence explains why a test sent no verdict. It is empty if this command
-	// cannot receive verdicts.
+	// silence is the text about a test that left the room without a verdict. It
+	// is "" if this command cannot receive verdicts.
 	silence string
 	blind   bool // LiveKit did not answer when the watcher last asked who is in the room
 }
@@ -190,8 +190,8 @@ func isTester(name string) bool {
 	return found && len(digits) == 8 && strings.Trim(digits, "0123456789abcdef") == ""
 }
 
-// verdict is the message that a test sends at its end. Anybody with the link
-// may send any other message instead.
+// verdict is the message that the test page sends at the end of a test. It may be
+// forged, because anybody with the link can send any message.
 type verdict struct {
 	Name    string  `json:"name"`
 	Verdict string  `json:"verdict"`
@@ -206,8 +206,8 @@ const (
 	mostRTT  = 100_000 // in ms
 )
 
-// isMeasured reports whether the page can have measured the numbers of this
-// verdict.
+// isMeasured reports whether this verdict can be from the page, which measures
+// only the ways and numbers that isMeasured allows.
 func (v verdict) isMeasured() bool {
 	return slices.Contains([]string{"udp", "tcp", "relay"}, v.Way) && v.Loss >= 0 && v.Loss <= mostLoss &&
 		(v.RTT == nil || *v.RTT >= 0 && *v.RTT <= mostRTT)

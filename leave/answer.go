@@ -98,10 +98,10 @@ func (j Job) Doubts(a Answer) Doubt {
 	return NoDoubt
 }
 
-// doubtsAbsence returns the doubt if the SFU has no record of the participant. Only the
-// first such answer is in doubt. The participant may have come back, or may never have
-// left: when a session ends, LiveKit can delete the record of the participant's next
-// session.
+// doubtsAbsence is Doubts for an answer that the SFU has no record of the participant.
+// Only the first such answer is in doubt. The participant may still be there without a
+// record, because LiveKit can delete the record of a participant's next session when a
+// session ends.
 func (j Job) doubtsAbsence() Doubt {
 	if j.Looks == 0 && !j.RoomSeen.IsZero() {
 		return SlightDoubt
@@ -109,8 +109,9 @@ func (j Job) doubtsAbsence() Doubt {
 	return NoDoubt
 }
 
-// doubtsRecord returns the doubt if the SFU has a record of the participant's session.
-// The record is in doubt if the SFU said earlier that no node holds this session.
+// doubtsRecord is Doubts for an answer that the SFU has a record of the participant's
+// session. The answer is in doubt if the SFU said earlier that no node holds this
+// session.
 func (j Job) doubtsRecord(a Answer) Doubt {
 	if !j.Refused.IsZero() && a.Session == j.Session && a.Session != j.LeftSession {
 		return GraveDoubt
@@ -176,9 +177,10 @@ func (j Job) Outlived(since time.Time) bool {
 }
 
 // hasLostRoom reports whether the answer a shows that the SFU has lost the room with
-// all participants. If no room exists, hasLostRoom reports true only until j has
-// recorded the loss. After that, the room can stay missing: if a node still runs the
-// room, LiveKit makes no new record of it.
+// all participants. If the SFU says that the room does not exist, hasLostRoom reports
+// true only until j has recorded the loss. The SFU can go on saying so although
+// participants are back: if a node still runs the room, LiveKit makes no new record
+// of it.
 func (j Job) hasLostRoom(a Answer) bool {
 	switch {
 	case !a.RoomAsked:

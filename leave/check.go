@@ -23,9 +23,9 @@ func (e *RecordError) Error() string {
 func (e *RecordError) Unwrap() error { return e.Err }
 
 const (
-	// latest is a bound for times in a record, in milliseconds since 1970, and for
-	// versions. All of them are smaller. Redis cannot represent every whole number above
-	// latest.
+	// latest bounds the times (in milliseconds since 1970) and the versions in a record.
+	// They must be smaller than latest, because the scripts in Redis cannot represent
+	// every whole number above it.
 	latest = 1 << 53
 	// mostFailures is more than the failures that a job can have in its life.
 	mostFailures = math.MaxInt32 / 2

@@ -21,7 +21,8 @@ func (j Job) Moved(d time.Duration) Job {
 // NotAhead returns j without impossible times. A job has such times if the clock was
 // set back after the times were written. NotAhead sets these times:
 //   - The time of a past event becomes now if it is later than now.
-//   - The due time of an action becomes now if no action can be planned for so late.
+//   - The due time of an action becomes now if it is later than any time for which
+//     this job can have planned the action.
 //   - A deadline becomes the latest possible deadline if it is later.
 func (j Job) NotAhead(now time.Time) Job {
 	j.eachTime(func(f field, t *time.Time) {

@@ -24,8 +24,8 @@ import (
 // numbered lists the fields by their numbers in a compact record. A field with an even
 // number is a varint there, and a field with an odd number is a text. So a program can
 // skip a field that only later versions know. The number of a field never changes. The
-// fields that most jobs need have the lowest numbers, which keeps the first number of a
-// record short.
+// fields that most jobs need have the lowest numbers. So the number with which a record
+// begins, and which has a bit for each field, is short.
 var numbered = [...]string{
 	0: "accepted_at", 1: "room",
 	2: "delay", 3: "identity",

@@ -28,14 +28,15 @@ const (
 )
 
 // Tick is the time between two searches of the keeper for due jobs. It is this short
-// because a job with the shortest delay needs a restart every 125 ms.
+// because a job with the shortest delay needs a restart every 125 ms, a quarter of
+// MinDelay ([Period]).
 const Tick = 50 * time.Millisecond
 
-// LeaseTime returns how long a keeper may hold the job: a fifth of the delay, and at
-// most 10 s. That is a little longer than one request ([Attempt]) and the write of its
-// result. If the keeper is killed, another keeper restarts the job only after the lease
-// has ended. If the delay is short, 45 % of the delay have passed by then: 25 % are the
-// [Period], and 20 % are the lease.
+// LeaseTime returns how long a keeper may lease the job: a fifth of the delay, and at
+// most 10 s. That is enough for one request ([Attempt]: a sixth of the delay, and at
+// most 5 s) and the write of its result. If the keeper is killed, another keeper
+// restarts the leave only after the lease has ended. If the delay is short, 45 % of the
+// delay have passed by then: 25 % are the [Period], and 20 % are the lease.
 func (j Job) LeaseTime() time.Duration { return min(10*time.Second, j.Delay/5) }
 
 // Period returns how long after a successful restart the next one is due. For a delay
@@ -48,8 +49,8 @@ func Period(d time.Duration) time.Duration {
 }
 
 // longestPeriod returns the longest allowed time between two restarts: 80 % of the
-// delay. If the delay is short, restarts are so far apart only if the homeserver allows
-// too few requests.
+// delay. For a delay of less than 150 s, [Period] is shorter. Then restarts are this far
+// apart only if the homeserver allows too few requests.
 func longestPeriod(d time.Duration) time.Duration { return d / 5 * 4 }
 
 // RestartDue returns when the next restart first became due. If the keeper has
@@ -75,11 +76,11 @@ func Load(delay time.Duration) float64 { return 1 / longestPeriod(delay).Seconds
 // restarted before.
 func (j Job) Fires() time.Time { return j.Restarted.Add(j.Delay) }
 
-// notTooLate returns when the keeper must do an action that is planned for the time at:
-// then, or at the last try if that is earlier. The last try is two attempts ([Attempt])
-// before the leave fires. If the last try is less than a millisecond after now,
-// notTooLate does not use it. Stores cut times to milliseconds, so the action would be
-// due immediately.
+// notTooLate returns when the keeper must do an action. The time at is when the action
+// is planned. The time of the last try is 2 * [Attempt] before the leave fires.
+// notTooLate returns the earlier one of these two times. But if the last try is less
+// than a millisecond after now, it returns at. Stores cut times to milliseconds, so
+// with the time of the last try, the action would be due immediately.
 func (j Job) notTooLate(now, at time.Time) time.Time {
 	if lastTry := j.Fires().Add(-2 * Attempt(j.Delay)); lastTry.Sub(now) >= time.Millisecond {
 		return timing.Earlier(at, lastTry)

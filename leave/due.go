@@ -82,7 +82,7 @@ var never = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 func (j Job) looks() time.Time    { return j.NextLook }
 func (j Job) restarts() time.Time { return j.NextRestart }
 
-// Postponed returns j with one of its actions, a, put off until wait has passed. The
+// Postponed returns j, with the next time of action a moved to now plus wait. The
 // keeper postpones an action if it may not send a request to the job's homeserver now.
 // A postponed action does not count as failed.
 func (j Job) Postponed(a Action, now time.Time, wait time.Duration) Job {

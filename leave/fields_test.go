@@ -68,8 +68,8 @@ func fill(t *testing.T, v reflect.Value) {
 	}
 }
 
-// wantKept checks that all fields of got and want are equal. The argument where names
-// the form that got was read from.
+// wantKept checks that all fields of got and want are equal. The argument where is the
+// name, for the error, of the form from which got was read.
 func wantKept(t *testing.T, where string, got, want Job) {
 	t.Helper()
 	for _, f := range fields {

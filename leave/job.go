@@ -40,15 +40,15 @@ type Job struct {
 	User    matrix.UserID  `record:"user,always"` // the owner of the leave; the delayed event is at this user's homeserver
 	DelayID matrix.DelayID `record:"delay_id,always"`
 	Delay   time.Duration  `record:"delay,always"` // how long after the last restart the homeserver sends the event
-	// AcceptedAt is when the service accepted the delegation. If there are two
-	// delegations of one key, the later one counts.
+	// AcceptedAt is when the service accepted the delegation. Of two delegations of one
+	// key, the later one replaces the earlier one ([Job.After]).
 	AcceptedAt time.Time `record:"accepted_at,always,past"`
 
 	State State     `record:"state,always"`
 	Since time.Time `record:"since,always,past"` // when the job entered its state
 	// Session is the last participant.sid that the service saw. It is "" if the service
 	// saw none. LeftSession is the session that has left. ClearLeave says that the
-	// client told the SFU that it leaves, so there is no doubt.
+	// client itself told the SFU that it leaves, so it will not come back.
 	Session     string `record:"session"`
 	LeftSession string `record:"left_session"`
 	ClearLeave  bool   `record:"clear_leave"`
@@ -83,10 +83,10 @@ type Job struct {
 	NextRestart time.Time `record:"next_restart,always"`
 	NextLook    time.Time `record:"next_look,always"`
 	NextCancel  time.Time `record:"next_cancel"`
-	Restarts    int       `record:"restarts"` // how many of the last restarts have failed in a row
-	Looks       int       `record:"looks"`    // how many of the last questions to the SFU led to no decision in a row
-	Sends       int       `record:"sends"`    // how many of the last sends have failed in a row
-	Cancels     int       `record:"cancels"`  // how many of the last cancels have failed in a row
+	Restarts    int       `record:"restarts"` // how many restarts in a row have failed
+	Looks       int       `record:"looks"`    // how many looks in a row have led to no decision
+	Sends       int       `record:"sends"`    // how many sends in a row have failed
+	Cancels     int       `record:"cancels"`  // how many cancels in a row have failed
 
 	// Replaces are the earlier delegations of the same key that the keeper must still
 	// cancel. If one of them fires, it ends the present membership.

@@ -13,8 +13,8 @@ import (
 const maxReplaced = 8
 
 // Replacing returns j after it has replaced old. j.Replaces then also contains the
-// leave of old, and the leaves that old still had to cancel. It holds at most
-// maxReplaced leaves, and Replacing drops any more. So callers must first check
+// leave of old, and the leaves that old still had to cancel. j.Replaces has at most
+// maxReplaced leaves, and Replacing drops further ones. So callers must first check
 // [Job.MayReplace].
 //
 // The first cancel is due now. But if another action of j is due as well, for example a
@@ -66,8 +66,9 @@ func (j Job) again(old Job) Job {
 	return kept
 }
 
-// MayReplace reports whether j can replace old and hold all leaves that it must then
-// cancel.
+// MayReplace reports whether j can replace old. The keeper must then cancel old's own
+// leave and all leaves in old.Replaces. j cannot replace old if j.Replaces has no space
+// for all of them.
 func (j Job) MayReplace(old Job) bool {
 	after := j.Replacing(old).Replaces
 	return !slices.ContainsFunc(append(old.Replaces, old.DelayID), func(id matrix.DelayID) bool {

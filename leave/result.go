@@ -3,8 +3,8 @@ package leave
 import "time"
 
 // RestartDone returns j after the homeserver has restarted the delay. sent is when the
-// keeper began to send the request. The argument next is how long after that the next
-// restart is due.
+// keeper began to send the request. The argument next is the time from sent to the next
+// restart.
 func (j Job) RestartDone(sent time.Time, next time.Duration) Job {
 	if sent.After(j.Restarted) {
 		j.Restarted = sent

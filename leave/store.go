@@ -24,8 +24,8 @@ var (
 	// exist.
 	ErrForgotten = errors.New("the store has lost its jobs")
 	// ErrAway means that the store does not answer. An error can be both ErrAway
-	// and another error of this list. The other error then says only what the
-	// memory of this process has.
+	// and another error of this list. The other error is then about the jobs in the
+	// memory of this process, and not about the jobs in the store.
 	ErrAway = errors.New("the store does not answer")
 )
 
@@ -41,8 +41,9 @@ var (
 // which does not jump. A store that several processes share, or that outlives a
 // process, translates the times between the clocks.
 //
-// If a write returns an error that is not listed above, it is unknown whether the write
-// has happened or will happen later.
+// If a write returns an error that is not in the list of errors that callers
+// distinguish (ErrNotFound and the following), it is unknown whether the write has
+// happened or will happen later.
 type Store interface {
 	Jobs
 	Queue

@@ -8,9 +8,9 @@ import (
 
 // Told returns j after the SFU's answer a. Two kinds of answers do not count:
 //
-//   - The keeper asked before the session began. If a question is due, the next one
-//     comes after askAgain.
-//   - The answer is in grave doubt. The keeper asks again now.
+//   - The keeper asked before the session began. If the next question would be due
+//     already, it becomes due after the time askAgain.
+//   - The answer is in grave doubt (see [Job.Doubts]). The keeper asks again now.
 func (j Job) Told(now time.Time, a Answer, g Grace) Job {
 	switch {
 	case j.State == Cancelling:
@@ -94,9 +94,9 @@ func (j Job) unreachable(now time.Time, a Answer, g Grace) Job {
 // missing returns j after the SFU has said that it has no record of a session. If
 // a.Node is NodeRefuses, no node holds a session either.
 //
-// The participant has a grace period to come back, which counts from the start of the
-// question. LiveKit takes up to refusalTime to say that no node holds a session. So
-// after NodeRefuses, the keeper asks again refusalTime before the grace period ends.
+// The participant has a grace period to come back. It began when the keeper began to
+// ask. LiveKit takes up to refusalTime to say that no node holds a session. So after
+// NodeRefuses, the keeper asks again refusalTime before the grace period ends.
 func (j Job) missing(now time.Time, a Answer, g Grace) Job {
 	took := now.Sub(a.Asked)
 	if a.Node == NodeRefuses {
@@ -162,9 +162,9 @@ func (j Job) absent(now time.Time, confirm, outage time.Duration) Job {
 }
 
 // forgotten returns j after the SFU has lost the participant's room. The SFU has said
-// that it has no such room, or that it created the present room at the time remade. The
-// participant has the time outage to come back. From now on, the present room counts as
-// the participant's room, even if the SFU's clock is ahead.
+// that it has no such room, or that it has created the room anew. The argument remade is
+// when it did so, and outage is how long the participant has to come back. From now on,
+// the new room counts as the participant's room, even if the SFU's clock is ahead.
 func (j Job) forgotten(now, remade time.Time, outage time.Duration) Job {
 	j = j.answered()
 	j.RoomSeen, j.RoomLost = timing.Later(now, remade), true

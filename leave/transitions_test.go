@@ -143,8 +143,8 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// wantBecomes checks that got is in the state that the text becomes describes. This
-// text is the third column of the given row.
+// wantBecomes checks that got is in the expected state. The argument becomes describes
+// this state. It is the third column of the table's row.
 func wantBecomes(t *testing.T, row string, got Job, becomes string) {
 	t.Helper()
 	want, also, _ := strings.Cut(becomes, ", ")
@@ -224,8 +224,8 @@ func TestPeriods(t *testing.T) {
 	}
 }
 
-// TestDowntimeIsNotCounted has a time in which no process runs. Because of this time
-// alone, no job may end.
+// TestDowntimeIsNotCounted has a time in which no process runs. This time alone must
+// end no job.
 func TestDowntimeIsNotCounted(t *testing.T) {
 	for _, state := range States() {
 		for _, down := range []time.Duration{10 * time.Minute, 2 * time.Hour, 30 * time.Hour} {

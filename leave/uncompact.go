@@ -78,9 +78,9 @@ func (c *compact) fields(recorded reflect.Value) {
 	}
 }
 
-// set stores a value in the field f of a record. The argument to is this field. The
-// value is number if the field holds a number, a bool or a state. Otherwise the value
-// is text.
+// set stores a value in a field of a record. f describes the field, and to is the field
+// itself. If the field holds a number, a bool or a state, the value is the argument
+// number. Otherwise the value is the argument text.
 func (c *compact) set(f field, to reflect.Value, number int64, text string) {
 	switch {
 	case c.err != nil:

@@ -31,7 +31,7 @@ type Account struct {
 	base  clientBase
 	mu    sync.Mutex
 	self  UserID      // the user of the access token
-	token secret.Text // the token for which self was looked up
+	token secret.Text // the access token to which the user in the field self belongs
 	quiet time.Time   // before this time, the service makes no request, because the homeserver answered 429
 }
 

@@ -49,12 +49,12 @@ func (d DelayID) LogValue() slog.Value { return slog.StringValue(d.Hash()) }
 // Result says what a homeserver's answer to an action on a delayed event means.
 type Result string
 
-// These are the results. After a send, ResultDone and ResultGone are final.
-// After a restart, only ResultGone is final.
+// These are the results. After a send with ResultDone or ResultGone, and after a
+// restart with ResultGone, the homeserver does not have the event.
 const (
 	ResultDone       Result = "done"        // the action was done
 	ResultGone       Result = "gone"        // the homeserver has already sent or cancelled the event, or never had it
-	ResultForbidden  Result = "forbidden"   // a send with this result has used up the event; the sender has left the room or lacks the power level
+	ResultForbidden  Result = "forbidden"   // a send with this result has used up the event; the event's user has left the room or lacks the power level
 	ResultWrongPath  Result = "wrong_path"  // a 404 that is not a Matrix "not found"
 	ResultNeedsToken Result = "needs_token" // the server requires authentication, but this service is not registered there
 	ResultLimited    Result = "limited"     // too many requests
@@ -101,9 +101,9 @@ type DelayedEvents struct {
 	// AppService asks the homeserver at which this service is registered; nil
 	// if there is none.
 	AppService *AppService
-	// NotOwner, if set, is called at most once: if the homeserver at which
-	// this service is registered refuses to let this service act as one of its
-	// users. The argument owner is that user.
+	// NotOwner, if set, is called when the homeserver at which this service is
+	// registered refuses to let this service act as one of its users. The
+	// argument owner is that user. NotOwner is called at most once.
 	NotOwner func(owner UserID, err error)
 	// Refused, if set, is called when a server begins to require
 	// authentication.

@@ -70,8 +70,8 @@ func isExplicit(server ServerName) bool {
 }
 
 // direct returns the destination of server if there is no SRV record. If the
-// server delegates, discovery calls direct with the delegated name. Even if
-// there is an SRV record, Host and TLSName stay those of direct.
+// server delegates, discovery calls direct with the delegated name. An SRV record
+// changes the addresses of this destination, but not its Host and TLSName.
 func direct(server ServerName) Destination {
 	host := strings.Trim(server.Host(), "[]")
 	port := server.Port()

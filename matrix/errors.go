@@ -25,7 +25,7 @@ const (
 	CauseTooLarge Cause = outbound.CauseTooLarge // the answer is larger than the answer of any real homeserver
 	CauseLimited  Cause = "homeserver_limited"   // 429: the homeserver has had too many requests
 	CauseTrouble  Cause = "homeserver_error"     // the answer has a status 5xx
-	CauseStatus   Cause = "status"               // the answer has another status than 200, 429 or 5xx: the homeserver does not know the token or the endpoint
+	CauseStatus   Cause = "status"               // the answer has another status than 200, 429 or 5xx, for example because the homeserver does not know the token or the endpoint
 	CauseNotJSON  Cause = "not_json"             // the status is 200, but the body is not the expected JSON
 
 	CauseForeignSubject Cause = "foreign_subject" // the server named a user of another server

@@ -29,8 +29,8 @@ const (
 
 // These bounds limit the look-ups that run at the same time at servers that the
 // operator did not name. One client network gets at most half of the permits
-// for clients. The other half is for client networks that have few look-ups. A
-// look-up keeps its permit even if its callers have left.
+// for clients (64). The other half is for client networks with less than four
+// look-ups in progress. A look-up keeps its permit even if its callers have left.
 var (
 	clientsLookUps = semaphore.Bounds{Total: 128, Share: 4}
 	ownLookUps     = semaphore.Bounds{Total: 128}
@@ -47,9 +47,9 @@ type clientAPIAnswer struct {
 func (a clientAPIAnswer) found() bool   { return a.api.base != "" }
 func (a clientAPIAnswer) refused() bool { return a.err != nil && a.err.Definite }
 
-// Find returns the API of server, which already holds a delayed event. If
-// later look-ups have failed, Find still returns the last API that a look-up
-// found. Errors are *[ClientAPIError].
+// Find returns the API of server. It is for requests about a delayed event that
+// the server already has. So Find returns the last API that a look-up found, even
+// if later look-ups failed. Errors are *[ClientAPIError].
 func (c *ClientAPIs) Find(ctx context.Context, server ServerName) (ClientAPI, error) {
 	now := c.latest(ctx, server, true)
 	if !now.found() {
@@ -58,9 +58,9 @@ func (c *ClientAPIs) Find(ctx context.Context, server ServerName) (ClientAPI, er
 	return now.api, nil
 }
 
-// Check returns nil if this service may take over a new leave at server: the
-// API is known, and the server did not say in the last look-up that it cannot
-// delay events. Errors are *[ClientAPIError].
+// Check returns nil if this service may take over a new leave of a user of server.
+// For that, it must know the server's API, and the server must not have said in the
+// last look-up that it cannot delay events. Errors are *[ClientAPIError].
 func (c *ClientAPIs) Check(ctx context.Context, server ServerName) error {
 	now := c.known(server)
 	if !now.refused() || c.isNamed(server) || time.Since(now.at) >= clientAPIRefusal {

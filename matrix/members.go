@@ -74,8 +74,8 @@ func badOr(err error) error {
 }
 
 // eachMember reads a JSON object. It calls the function do with the name of
-// each member of the object. The function must then read the member's value.
-// After each name, r may read maxMemberBytes more.
+// each member of the object. The function must read the member's value. For each
+// member, d may read at most maxMemberBytes from r.
 func eachMember(d *json.Decoder, r *sparing, do func(name string) error) error {
 	if token, err := d.Token(); err != nil || token != json.Delim('{') {
 		return orNoMembers(err)

@@ -39,8 +39,8 @@ func doubtTime(named bool) time.Duration {
 //
 // If the operator named the server, an error is a reason unless a homeserver
 // sent it. At any other server, an error is a reason only if this service
-// cannot reach the server. Otherwise the server's owner could choose how often
-// this service searches.
+// cannot reach the server. If a bad answer were a reason, too, the owner of such
+// a server could make this service search again and again.
 //
 // ResultWrongPath is always a reason, even if a homeserver sent the error. The
 // homeserver may now have delayed events at another path.
@@ -52,8 +52,8 @@ func (e *DelayError) mayHaveMoved(named bool) bool {
 // homeserver at which this service is registered.
 func (e *AppServiceError) mayHaveMoved() bool { return mayHaveMoved(e.Status, e.ErrCode, e.Err) }
 
-// mayHaveMoved reports whether an error is a reason to search for a server's
-// API again. It is for servers that the operator named.
+// mayHaveMoved reports whether an error is a reason to search again for the API of a
+// server that the operator named.
 func mayHaveMoved(status int, errCode string, err error) bool {
 	return status == http.StatusNotFound && errCode != codeNotFound || movedBy(err, true) && errCode == ""
 }

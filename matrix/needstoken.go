@@ -11,9 +11,9 @@ import (
 
 const (
 	// refusalTime is how long the service assumes that a server requires
-	// authentication, after the server has required it once. The time lasts
-	// until the next probe has ended. The service probes full-access servers
-	// every 10 min, and a probe takes at most probeTimeout.
+	// authentication, after the server has required it once. The service probes
+	// full-access servers every 10 min, and a probe takes at most probeTimeout.
+	// So the next probe of such a server ends before refusalTime is over.
 	refusalTime = 10*time.Minute + probeTimeout
 	// maxRefusals bounds how many servers of each class are remembered. One
 	// class is the servers that the operator named, the other is all other
@@ -53,8 +53,9 @@ func (d *DelayedEvents) learn(server ServerName, result Result) {
 	}
 }
 
-// add records that server requires authentication. It returns true if that was
-// not known before.
+// add records that server requires authentication. named says whether the
+// operator named the server. add returns true if the requirement was not known
+// before.
 func (r *refusals) add(server ServerName, named bool, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

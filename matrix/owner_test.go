@@ -66,9 +66,10 @@ func TestCredentialsGoToOneServer(t *testing.T) {
 }
 
 // TestRefusedCredentialsSayNothingOfTheEvent checks a homeserver that does not
-// let this service act as the owner. The event may still exist. So the service
-// repeats the request without credentials, and only the second answer counts.
-// The service must tell the operator once.
+// let this service act as the user who owns a delayed event. Its refusal does
+// not show whether the event exists. So the service repeats the request without
+// credentials, and returns the result of the second request. The service must
+// tell the operator once that it cannot act as the user.
 func TestRefusedCredentialsSayNothingOfTheEvent(t *testing.T) {
 	for _, tt := range []struct {
 		name        string

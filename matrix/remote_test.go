@@ -67,8 +67,9 @@ func TestASlowServerDoesNotHoldOthersUp(t *testing.T) {
 	})
 }
 
-// TestASlowServerIsAskedOnce checks that this service does not repeat a slow
-// request on another connection, because our homeserver already repeats it.
+// TestASlowServerIsAskedOnce checks that this service sends a slow request to
+// our homeserver only once. A second one on another connection would be useless:
+// our homeserver itself asks a slow remote server several times.
 func TestASlowServerIsAskedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "a.test")

@@ -20,10 +20,11 @@ import (
 // discoveries, at the same time. A discovery goes on, and keeps its permit,
 // after its callers have left.
 //
-// Clients choose the server names. So at servers that the operator did not
-// name, one client network gets at most half of the permits. Even if 16
-// networks take as many permits as they can get, a fifth of the permits stays
-// free.
+// Clients choose the names of the servers that the operator did not name. So for
+// these servers, a client network that has Share permits or more gets another one
+// only while half of the permits are free. One network can take half of them at most.
+// If 15 other networks then take Share permits each, 128 - 64 - 15·4 = 4 discoveries
+// and 384 - 192 - 15·8 = 72 callers still get a permit.
 var (
 	namedDiscoveries = semaphore.Bounds{Total: 256}
 	otherDiscoveries = semaphore.Bounds{Total: 128, Share: 4}

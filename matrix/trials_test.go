@@ -109,8 +109,9 @@ func TestTrialsOfWebsites(t *testing.T) {
 	})
 }
 
-// TestHomeserversCostNoTrial checks that a request to a homeserver does not
-// count as a trial, whatever the homeserver answers.
+// TestHomeserversCostNoTrial checks that a client can ask for any number of new
+// servers that answer as homeservers do. Their answers give the trials back, with
+// any status.
 func TestHomeserversCostNoTrial(t *testing.T) {
 	trying(t, nil, func(t *testing.T, w *world) {
 		for i := range 200 {

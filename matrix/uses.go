@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Use describes the requests to one server that the operator named, and how the
-// last one ended.
+// Use describes this service's requests to one server, which the operator named. It
+// says where the last request was sent, and how it ended.
 type Use struct {
 	Server      ServerName
 	Destination Destination // where the last request was sent

@@ -54,8 +54,8 @@ type answer struct {
 }
 
 // NewLookup returns a Lookup with an empty cache. If source is a [Rooms],
-// NewLookup makes a second Rooms for IsJoinedNow. Otherwise IsJoinedNow would
-// have to wait for the lists of rooms that strangers ask about.
+// NewLookup makes a second Rooms for IsJoinedNow. With only one Rooms,
+// IsJoinedNow would have to wait for the lists of rooms that strangers ask about.
 func NewLookup(source Source) *Lookup {
 	now := source
 	if rooms, ok := source.(*Rooms); ok {

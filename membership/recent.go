@@ -31,9 +31,9 @@ func keyOf(kind string, room matrix.RoomID, who string) key {
 // The zero value is ready.
 type recent struct {
 	mu         sync.Mutex
-	young, old map[key]time.Duration // when each question began; the durations count from the field began
-	began      time.Time             // the start of the durations in young, old and turned
-	turned     time.Duration         // when young was started; the duration counts from the field began
+	young, old map[key]time.Duration // when the question of each "yes" began, as the time since began
+	began      time.Time             // the time from which young, old and turned are measured
+	turned     time.Duration         // when young was new and empty, as the time since began
 }
 
 func (r *recent) has(k key, now time.Time) bool {
@@ -48,7 +48,7 @@ func (r *recent) has(k key, now time.Time) bool {
 	return false
 }
 
-// add keeps a "yes". The time asked is the start of its question. If there is
+// add keeps a "yes". The parameter asked is when the question began. If there is
 // no space for the "yes", add drops it, and the next caller asks the homeserver
 // again.
 func (r *recent) add(k key, asked time.Time) {

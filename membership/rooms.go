@@ -44,7 +44,7 @@ type list struct {
 	err            error
 }
 
-// NewRooms returns a source that reads the lists of roll.
+// NewRooms returns a Rooms that gets the member lists from the given Roll.
 func NewRooms(roll Roll) *Rooms {
 	return &Rooms{roll: roll, running: make(chan struct{}, rolls), of: map[matrix.RoomID]*room{}}
 }
@@ -86,8 +86,8 @@ func (r *Rooms) IsServerJoined(ctx context.Context, room matrix.RoomID, server m
 	return l.servers[server.String()], nil
 }
 
-// ask waits for the next list of one Matrix room, and returns that list. It
-// calls want, which adds the names that the caller asks about.
+// ask waits for the next member list of one Matrix room, and returns that list.
+// The function want adds the names that the caller asks about to the list.
 func (r *Rooms) ask(ctx context.Context, of matrix.RoomID, want func(*list)) (*list, error) {
 	l := r.join(of, want)
 	defer r.part(l)

@@ -183,7 +183,7 @@ func TestSilentRooms(t *testing.T) {
 			})
 		}
 		running.Wait()
-		time.Sleep(time.Minute) // the lists that are being read end by themselves
+		time.Sleep(time.Minute) // in this time, rooms gives up its 16 requests for lists
 		if n := r.asked(); n != 16 || r.most != 16 {
 			t.Errorf("asked %d times, %d at once, want 16", n, r.most)
 		}
@@ -194,8 +194,8 @@ func TestSilentRooms(t *testing.T) {
 	})
 }
 
-// TestTogether checks that the answers of one list about several users are
-// cached and dropped like single answers.
+// TestTogether asks about several users at once, whom one member list answers. Each
+// user's answer must be cached and dropped like the answer to a single question.
 func TestTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &roll{joined: map[string][]string{"!a": {"@a:b", "@c:d"}}}

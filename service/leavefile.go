@@ -8,7 +8,7 @@ import (
 )
 
 // slowOpen is how long it may take to open the leave file before the log shows
-// a warning. Then the service repeats the warning after each further slowOpen.
+// a warning. The log repeats the warning in the same interval until the file is open.
 const slowOpen = 5 * time.Second
 
 // untilOpen calls open, which opens the leave file, and returns the result.

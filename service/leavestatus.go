@@ -10,8 +10,8 @@ import (
 
 func (l *leaves) degraded() bool { return l.standby != nil && l.standby.Status().Degraded }
 
-// isFailing reports whether this process cannot write to the store. It finds
-// this out even if there was nothing to write yet.
+// isFailing reports whether this process cannot write the file of leaves. It
+// returns false for a store that has no file.
 func (l *leaves) isFailing() bool {
 	var s handler.StoreStatus
 	if l.about != nil {

@@ -19,7 +19,7 @@ import (
 type members struct {
 	server     matrix.ServerName // the homeserver that says who is joined
 	homeserver *homeserver       // the homeserver at which this service is registered, or nil
-	account    *account          // the Matrix account with which the service asks if homeserver is nil; nil if there is no account
+	account    *account          // the Matrix account that reads the member lists if homeserver is nil; nil if the operator configured none
 	required   config.Requirement
 	lookup     *membership.Lookup
 	guard      *guard.Guard
@@ -95,7 +95,8 @@ func (m *members) start() (end func()) {
 
 // health adds faults to h, and returns h. It adds a fault if the brake of
 // package guard is on, so that no participant is removed from the SFU. It adds
-// another fault if the homeserver does not answer the account.
+// another fault if the service has a Matrix account to ask who is joined, and the
+// homeserver does not answer this account.
 func (m *members) health(h handler.Health) handler.Health {
 	if m.guard.Status().Braked {
 		h.Degraded = append(h.Degraded, "the homeserver says that too many participants are not in their Matrix rooms, so nobody is removed from LiveKit")

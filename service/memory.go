@@ -10,14 +10,14 @@ import (
 // These are the settings of the garbage collector. If GOGC is set, the first
 // three are not used. If GOMEMLIMIT is set, memoryLimit is not used.
 //
-// Usually only about 5 MB live longer than a request. With Go's default of 100
-// %, the collector would then run dozens of times a second under load. With
-// gcPercent, it takes 2 % of the service's CPU time instead of 4 %, but the
-// service takes 4 MB more memory.
+// Usually the service keeps only about 5 MB of memory in use for longer than a
+// request. With so little, and Go's default of 100 %, the collector would run dozens
+// of times a second under load. With gcPercent, it takes 2 % of the service's CPU
+// time instead of 4 %, but the service takes 4 MB more memory.
 //
-// Strangers can make the service keep more memory. In a small container,
-// garbage of 200 % of that would be too much. So garbage may take at most
-// maxGarbage, or leastPercent of the live bytes if that is more.
+// Strangers can make the service keep more memory in use. In a small container,
+// garbage of 200 % of these bytes would be too much. So garbage may take at most
+// maxGarbage, or leastPercent of the bytes in use if that is more.
 //
 // memoryLimit is for a crowd of clients. Near this limit the collector works
 // harder, so that a container with 200 MiB is not killed.

@@ -166,9 +166,9 @@ const (
 	// comparison, a chain of RSA-4096 certificates with 250 names takes 17.8
 	// kB.
 	maxHandshake = 32 << 10
-	// maxHandshakes bounds the bytes that all these connections together have
-	// received in TLS handshakes. The result of a handshake takes up to 8 times
-	// as many bytes in memory.
+	// maxHandshakes bounds the sum of the bytes that the TLS handshakes of all
+	// open connections have received. The result of a handshake takes up to 8
+	// times as many bytes in memory.
 	maxHandshakes = 3 << 19
 )
 

@@ -48,10 +48,10 @@ type filler struct {
 	out    strings.Builder
 }
 
-// block is an {{if}} whose {{end}} has not been read yet. The field written
-// means that the branch being read goes to the output. The field otherwise
-// means that the branch after {{else}} will go to the output. inElse means
-// that {{else}} has been read.
+// block is an {{if}} whose {{end}} has not been read yet. Its three fields are:
+//   - written: the branch being read goes to the output
+//   - otherwise: the branch after {{else}} will go to the output
+//   - inElse: {{else}} has been read
 type block struct{ written, otherwise, inElse bool }
 
 // writes reports whether the text being read is written to the output.

@@ -102,13 +102,12 @@ func (f *folder) copyFrom(content io.Reader, name string, mode fs.FileMode) (err
 	return f.root.Rename(temporary, name)
 }
 
-// half matches the names of temporary files of the method write. The group of
-// the expression is the name of the file to be written, without .new or .bak.
+// half matches the names of the temporary files that the method write makes. The
+// first submatch is the name of the file to be written, without .new or .bak.
 var half = pattern.New(`^\.(.+?)(?:\.new)?(?:\.bak\d*)?\.[A-Z2-7]{26}$`)
 
-// halves returns the names of the temporary files that interrupted writes have
-// left. names has the names of the files that these writes should have
-// replaced.
+// halves returns the names of the temporary files that interrupted writes of the
+// files in names have left.
 func (f *folder) halves(names []string) (list []string, err error) {
 	entries, err := fs.ReadDir(f.root.FS(), ".")
 	for _, e := range entries {

@@ -49,7 +49,7 @@ func (l *lab) run(want int, flags ...string) {
 	l.exec(want, append(args, flags...)...)
 }
 
-// exec runs setup with only args, and checks the exit code.
+// exec runs setup with args and no other arguments, and checks the exit code.
 func (l *lab) exec(want int, args ...string) {
 	l.t.Helper()
 	var out, faults bytes.Buffer

@@ -116,8 +116,8 @@ func (e envMerge) check(m merged, wanted map[string]string) error {
 	return err
 }
 
-// decide reports whether name gets setup's value, and records the decision in
-// m.
+// decide reports whether the variable called name gets setup's value or keeps its
+// old one. It records the decision in m.
 func (e envMerge) decide(m *merged, name string, old map[string]string, value string) (take bool, err error) {
 	current, there := old[name]
 	itsOwn, known := e.wrote(name, current)

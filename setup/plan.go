@@ -235,9 +235,9 @@ func (b *planner) names() {
 	}
 }
 
-// notTheServer returns an error if host is the same as the server name. Clients
-// look for the well-known file at the host of the server name, but a program's
-// host name leads only to that program.
+// notTheServer returns an error if host, the host name of a program, is the same as
+// the server name. At that name, clients look for the well-known file, but a
+// program's host name leads only to the program.
 func notTheServer(server matrix.ServerName, flag, host string) error {
 	if host == "" || host != strings.ToLower(server.Host()) {
 		return nil

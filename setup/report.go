@@ -145,12 +145,12 @@ func printLines(w io.Writer, lines []string) {
 	}
 }
 
-// changedLine matches a line of a difference that sets a variable, NAME=value;
-// its group is the name.
+// changedLine matches a line of a diff with a removed or added NAME=value. Its
+// group is the NAME.
 var changedLine = pattern.New(`^[+-] (?:export )?([A-Z][A-Z0-9_]*)=`)
 
-// namesIn returns the text "changed: NAME" for each name that lines set, each
-// text only once.
+// namesIn returns the text "changed: NAME" for each variable that is set in one
+// of the given lines. It returns each text only once.
 func namesIn(lines []string) (names []string) {
 	for _, line := range lines {
 		match := changedLine().FindStringSubmatch(line)

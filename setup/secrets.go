@@ -27,8 +27,8 @@ const secretBytes = 32
 // gets a new secret. If .env has no secret, the result depends on earlier
 // runs:
 //
-//   - If setup never wrote a .env here, choosePair returns taken, which is the
-//     pair of an old deployment, or else a new pair.
+//   - If setup never wrote a .env here, choosePair returns the argument taken,
+//     the pair of an old deployment. If there is none, it returns a new pair.
 //   - If setup wrote a .env here, the secret is lost. That is an error, unless
 //     renew is true.
 func choosePair(dir *folder, renew bool, taken pair) (pair, error) {

@@ -21,8 +21,8 @@ import (
 type source struct{ dir string }
 
 // findSource looks for the source in the working directory, in its parents, and
-// in the folder in which this program was compiled. The compiler's option
-// -trimpath leaves this folder out of the program.
+// in the folder in which this program was compiled. A program that was compiled
+// with the option -trimpath does not know that folder.
 func findSource() (source, bool) {
 	var dirs []string
 	if dir, err := os.Getwd(); err == nil {

@@ -67,7 +67,7 @@ func (s sums) note(content string, names []string) {
 func (s sums) dispute(names []string) {
 	for _, name := range names {
 		if _, known := s[lineSum(name)]; !known {
-			s[lineSum(name)] = sumOf("not known\n") // no value has this sum
+			s[lineSum(name)] = sumOf("not known\n") // no value contains a line break, so no value has this checksum
 		}
 	}
 }

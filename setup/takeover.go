@@ -111,7 +111,7 @@ func (o *options) oneOrTwo(d *dialogue) error {
 	case both && d == nil && !o.given["single-host"] && !o.given["jwt-host"] && !o.given["sfu-host"]:
 		return fmt.Errorf("--single-host: %s has a path below the host name %s for one program, and %s has the own host name %s for the other: give --single-host for one form, or --jwt-host and --sfu-host for the other",
 			single[0].Place, single[0].Value, own[0].Place, own[0].Value)
-	case both, o.given["single-host"]: // setup does not take these host names over, and asks for them
+	case both, o.given["single-host"]: // setup must not take over own host names of the two programs
 		delete(of, "jwt-host")
 		delete(of, "sfu-host")
 	}

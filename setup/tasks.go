@@ -8,9 +8,10 @@ import (
 	"strings"
 )
 
-// tasks returns the tasks that remain, in order: the service must run before
-// the homeserver and the well-known file announce it to clients. running means
-// that containers may already run with older files.
+// tasks returns the tasks that remain, in the order in which the operator must do
+// them. For example, the service must run before the homeserver and the
+// well-known file announce it to clients. running means that containers may
+// already run with older files.
 func (p plan) tasks(u *update, running bool) []task {
 	return slices.Concat(
 		u.fileTasks(),

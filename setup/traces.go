@@ -23,8 +23,8 @@ type traces struct {
 }
 
 // traced has the options whose answers setup always finds in files other than
-// answersFile. Every other option depends on one of these options, or its
-// answer is a path on another machine.
+// answersFile. The other options are missing here: they depend on one of these
+// options, or their answers are paths on another machine.
 var traced = []string{
 	"server-name", "base-url", "homeserver-url", "udp-range", "jwt-port", "turn-tls", "image", "appservice", "turn",
 }
@@ -65,9 +65,9 @@ func (t *traces) tell(name, value, file string) {
 	}
 }
 
-// host records the host name in an address. If the address has the path prefix,
-// the name is the answer for single-host. Otherwise it is the answer for the
-// given option.
+// host records the host name in an address as the value of an option. If the
+// address has no path, this is the option that the argument option names. If the
+// path is prefix, it is the option single-host.
 func (t *traces) host(option, address, prefix, file string) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {

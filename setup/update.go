@@ -142,7 +142,7 @@ func (u *update) announce() error {
 			planned[s.name+newSuffix] = sumOf(s.content)
 		}
 		if s.name == envFile && s.outcome != created {
-			planned.dispute([]string{"LIVEKIT_KEY"}) // so that a later run knows that .env had a key with its secret
+			planned.dispute([]string{"LIVEKIT_KEY"}) // this entry tells a later run that .env had a key and its secret
 		}
 		if s.outcome == updated { // an interrupted run may have left this sum out of sumsFile
 			planned[s.name] = sumOf(s.old)

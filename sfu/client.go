@@ -66,10 +66,10 @@ func NewClient(api *url.URL, keys Keys, client *http.Client) *Client {
 // takes at most 10 s. An error is an [*Error].
 //
 // If the room already exists, CreateRoom changes nothing, and does not restart the
-// room's timeouts. This also holds if the room's node is dead: when a client
-// joins, LiveKit moves the room to another node. LiveKit's own CreateRoom would
-// move the room immediately. Then a room older than 300 s would end within a
-// second, unless somebody joins it.
+// room's timeouts. This is also so if the room's node is dead. LiveKit moves the
+// room to another node when a client joins. LiveKit's own CreateRoom would move the
+// room immediately, and a moved room that is older than 300 s ends within a second
+// unless somebody joins it.
 //
 // For a moment an SFU may have no node for a room, because it has just started, its
 // Redis was emptied, or the node died. In this case CreateRoom tries once more

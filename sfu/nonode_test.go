@@ -42,8 +42,9 @@ func TestCreateRoomWaitsForANode(t *testing.T) {
 }
 
 // TestCreateRoomLeavesARoomAlone checks that CreateRoom does not create an existing
-// room again, even if its node is dead. A second creation would make LiveKit end an
-// old room within a second.
+// room again, even if its node is dead. If it did, LiveKit would move the room to
+// another node. A room older than 300 s would end there within a second, unless
+// somebody joins it.
 func TestCreateRoomLeavesARoomAlone(t *testing.T) {
 	for name, dead := range map[string]time.Duration{"just now": 0, "5 s ago": 5 * time.Second, "a day ago": 24 * time.Hour} {
 		t.Run(name, func(t *testing.T) {

@@ -145,8 +145,9 @@ func TestAbsenceIsNotGuessed(t *testing.T) {
 	}
 }
 
-// TestParticipantsThatMakeNoSense checks that a malformed participant gives an
-// error, because nearly every text is a valid protobuf message.
+// TestParticipantsThatMakeNoSense checks answers with a malformed participant.
+// They must give an error. The decoder finds no fault in them, because nearly
+// every text is a valid protobuf message.
 func TestParticipantsThatMakeNoSense(t *testing.T) {
 	for name, p := range map[string]*livekit.ParticipantInfo{
 		"empty":       {},

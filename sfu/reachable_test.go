@@ -11,7 +11,7 @@ import (
 )
 
 // onNodes starts a fake SFU that has two nodes with one Redis. The participant
-// identity is in the room "room" on the first node.
+// with the test's identity is in the room "room" on the first node.
 func onNodes(t *testing.T) (*sfu.Client, *sfutest.SFU, *memory) {
 	t.Helper()
 	fake := sfutest.New(key, "a", "b")

@@ -44,22 +44,22 @@ type Rooms struct {
 	ensuring  chan struct{}      // holds one value for each running call
 	confirmed *lru.Cache[Room, confirmation]
 	// life changes each time the SFU has been away. While Watch has no connection,
-	// life is the constant disconnected. A confirmation counts only while life still
-	// has the value that it had when the call was sent. lives is the highest value
-	// of life so far.
+	// life is the constant disconnected. A confirmation counts as long as life has
+	// the value that it had when Rooms sent the call of CreateRoom. lives is the
+	// highest value of life so far.
 	life, lives atomic.Int64
 }
 
 // confirmation records that the SFU has found or created a room.
 type confirmation struct {
-	// sent is when the call was sent, not when the answer came. CreateRoom does
-	// not restart the timeouts of an existing room (300 s after the room's
-	// creation, 20 s after the last participant left). So they may have run on
-	// until the answer came.
+	// sent is when the call was sent. The time of the answer would be too late:
+	// CreateRoom does not restart the timeouts of an existing room (300 s after
+	// the room's creation, 20 s after the last participant left), so they go on
+	// while the answer is on its way.
 	sent time.Time
 	life int64 // the value of Rooms.life when the call was sent
-	// closed is when the SFU said that it has closed the room. If a call was
-	// sent before that time, its confirmation no longer counts.
+	// closed is when the SFU said that it has closed the room. If a call of
+	// CreateRoom was sent before that time, its answer confirms nothing.
 	closed time.Time
 }
 

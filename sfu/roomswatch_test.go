@@ -124,7 +124,8 @@ func TestWatchIsPatient(t *testing.T) {
 
 // TestRoomsAreForgottenWhenTheSFUIsAway checks calls through a proxy that keeps
 // Watch's connection while the SFU is away. After an error that is not from the
-// SFU itself, all rooms must count as unconfirmed.
+// SFU itself, Ensure must create each room again, because the SFU may have lost
+// it.
 func TestRoomsAreForgottenWhenTheSFUIsAway(t *testing.T) {
 	for name, c := range map[string]struct {
 		err     error

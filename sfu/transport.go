@@ -35,9 +35,9 @@ func maxAnswer(req *http.Request) int {
 	return 128 << 10
 }
 
-// waits reports whether the client must not repeat the call on another
-// connection. Either the answer may take longer than answerTime, or the call
-// must be made only once.
+// waits reports whether the client waits for the answer, and does not repeat the
+// call on another connection after answerTime. The answer to UpdateSubscriptions
+// may take longer than answerTime. Other calls must be made only once (onlyOnce).
 func waits(req *http.Request) bool {
 	op := path.Base(req.URL.Path)
 	return op == "UpdateSubscriptions" || onlyOnce(op)
@@ -100,9 +100,9 @@ func NewHTTPClient(roots func() *x509.CertPool, spare func() bool) *http.Client 
 	return &http.Client{Transport: t}
 }
 
-// newDial returns a dial function. If this process can open no file, the
-// function calls spare and dials once more. The function's error says whether
-// no file could be opened.
+// newDial returns a dial function. If this process can open no more files, the dial
+// function calls spare, which may close one. If spare returns true, it dials again.
+// [outbound.IsNoFile] tells whether its error means that no file could be opened.
 func newDial(spare func() bool) dialFunc {
 	var names outbound.Names
 	return func(ctx context.Context, network, address string) (conn net.Conn, err error) {

@@ -55,7 +55,7 @@ const (
 	macBytes    = 16
 )
 
-// Length is the number of characters of a sealed key.
+// Length is the number of characters of a sealed key. Each character holds 6 bits.
 const Length = (8*(roomBytes+expiryBytes+macBytes) + 5) / 6
 
 // prefix is the beginning of the name of every room for tests.

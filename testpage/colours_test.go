@@ -32,9 +32,9 @@ func schemes(t *testing.T) map[string]palette {
 	return all
 }
 
-// TestContrast checks the contrasts of the light and the dark scheme by WCAG
-// 2.2. Text must have 4.5 to 1 (1.4.3). Lines and frames that mean something
-// must have 3 to 1 (1.4.11).
+// TestContrast checks the contrasts of the light and the dark colour scheme by
+// WCAG 2.2. For text, the contrast must be at least 4.5 to 1 (1.4.3). For lines
+// and frames that mean something, it must be at least 3 to 1 (1.4.11).
 func TestContrast(t *testing.T) {
 	const text, graphic = 4.5, 3
 	for name, colours := range schemes(t) {

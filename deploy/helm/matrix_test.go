@@ -106,8 +106,9 @@ var besides = [][]string{
 	},
 }
 
-// forEach calls the function do for every combination of the entries in
-// dimensions. To each combination it adds one entry of each list in besides.
+// forEach calls the function do for every combination of the entries in the
+// variable dimensions. To each combination it adds one entry of each list in the
+// variable besides.
 func forEach(t *testing.T, do func(t *testing.T, texts []string)) {
 	n := 0
 	for _, store := range dimensions[0] {

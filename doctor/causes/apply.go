@@ -8,12 +8,12 @@ import (
 	"matrixrtc-auth/internal/pattern"
 )
 
-// change says what the operator must do after a change of the configuration, if
-// a remedy asks for that change.
+// change is a change of the configuration, after which the operator must run a
+// command.
 type change struct {
 	asked func() *regexp.Regexp // matches remedies that ask for the change
 	said  []string              // a remedy that contains one of these texts says itself what to do after the change
-	then  string
+	then  string                // names the change and the command, in Markdown, after the word "after"
 }
 
 var changes = []change{

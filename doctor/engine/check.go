@@ -35,8 +35,8 @@ type Check struct {
 	// Grace is how long the check may go on after its context has ended, to remove
 	// what it created. Zero means 500 ms (lastWord).
 	Grace time.Duration
-	// Run makes the check. It may write to values that other checks read. A
-	// check that needs this one starts only after this one has ended.
+	// Run makes the check. It may write values for the checks that need this one,
+	// because they start only after this check has ended.
 	Run func(ctx context.Context) Finding
 
 	done  chan struct{}
@@ -47,9 +47,9 @@ type Check struct {
 // that has the Excuse.
 type Excuse struct {
 	By *Check
-	// Causes are ids of causes that By may find. Each of them explains the
-	// causes in Shows, which the other check may find. If both lists are empty,
-	// a cause that By found explains the same cause in the other check.
+	// Causes and Shows are ids of causes. If By finds one of Causes, this explains
+	// each of Shows as a finding of the other check. If both lists are empty, it
+	// explains only a finding with the same cause.
 	Causes, Shows []string
 	// Here says that the excuse counts only if both findings are about the same
 	// place.
@@ -176,8 +176,8 @@ func (c *Check) excuse() {
 	}
 }
 
-// explains reports whether the finding of x.By explains f, the finding of the
-// check that has the excuse x. A warning does not explain a fault.
+// explains reports whether the check x.By has found the cause of f. The finding f
+// is that of the check that has the excuse x. A warning does not explain a fault.
 func (x Excuse) explains(f Finding) bool {
 	theirs := x.By.ended.own
 	switch {
@@ -231,8 +231,9 @@ func (c *Check) blocker() *Check {
 	return nil
 }
 
-// blockerOfAll waits until all checks have ended. If each of them has a
-// blocker, it returns the blocker of the first one. Otherwise it returns nil.
+// blockerOfAll waits until all checks have ended. It is for a check that can run if
+// one of them gives it what it needs ([Check.blocker] returns nil). If none does,
+// blockerOfAll returns the blocker of the first one. Otherwise it returns nil.
 func blockerOfAll(checks []*Check) *Check {
 	var first *Check
 	for _, c := range checks {

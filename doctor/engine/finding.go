@@ -96,12 +96,12 @@ type Cause struct {
 	// note is an entry of the table that no check finds. It describes what people
 	// mistake for a cause.
 	Status Status
-	// Blocks is for a cause with the Status Warn. If it is set, the checks that
-	// need a check with this finding are not made.
+	// Blocks is for a cause with the Status Warn. If it is true, and a check has
+	// found the cause, doctor does not make the checks that need this check.
 	Blocks bool
-	// Spares is for a cause with the Status Fail. If it is set, the checks that
-	// need a check with this finding are made nevertheless, because a part of
-	// what they ask still answers.
+	// Spares is for a cause with the Status Fail. If it is true, and a check has
+	// found the cause, doctor nevertheless makes the checks that need this check,
+	// because a part of what they ask still answers.
 	Spares bool
 	// Code is the error code that Element Call shows because of this cause; ""
 	// for none.

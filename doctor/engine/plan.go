@@ -30,13 +30,13 @@ type Plan struct {
 // Step is a check that names other steps by their ids, with spaces between the
 // ids. An id that is not in the plan has no effect.
 //
-// If several servers are checked, each server has a step with the same id. An
-// id then means the step for the same server. The step's own id means the steps
-// with this id for earlier servers.
+// If several servers are checked, each server has a step with the same id. In a
+// step, such an id means the step for this step's server. If a step names its own
+// id, it means the steps with this id for earlier servers.
 type Step struct {
 	ID     string
 	Server string // the name of the server under test if there are several; else ""
-	Of     string // if not "", the ids mean the steps for this server, and not those for Server
+	Of     string // if not "", the ids in this step mean the steps for the server Of, instead of those for Server
 
 	Needs, Any, After string // ids of other steps, for the fields of Check with these names
 	Limit, Grace      time.Duration
@@ -44,9 +44,10 @@ type Step struct {
 	Run               func(ctx context.Context) Finding
 }
 
-// Explanation says how causes that the check By finds explain causes of another
-// check. Each of Causes explains each of Shows. If both are empty, a cause that
-// By finds explains the same cause in the other check.
+// Explanation says which causes of one check explain causes of another check. By
+// is the id of the first check. Each of its Causes explains each of the causes
+// Shows of the other check. If Causes and Shows are empty, each cause of the first
+// check explains the same cause of the other check.
 type Explanation struct {
 	By, Causes, Shows string
 	Here              bool // whether the explanation holds only if both findings are about the same place
@@ -107,8 +108,8 @@ func (p Plan) excuses(checks []*Check, i int) (list []Excuse) {
 	return list
 }
 
-// tellOnce makes only one check report each cause in Told: the first one in
-// the list that found it.
+// tellOnce makes the checks report each cause in p.Told only once. If several
+// checks find the cause, only the first of them in the list of p.Told reports it.
 func (p Plan) tellOnce(checks []*Check) {
 	for cause, ids := range p.Told {
 		var before []Excuse

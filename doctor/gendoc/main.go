@@ -1,5 +1,6 @@
-// Command gendoc writes docs/troubleshooting.md from doctor's table of causes,
-// and the script with the verdicts of the connection test's page.
+// Command gendoc writes docs/troubleshooting.md from doctor's table of causes. It
+// also writes the compressed script from which the page of the connection test
+// takes its verdicts.
 package main
 
 import (

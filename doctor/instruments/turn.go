@@ -97,9 +97,9 @@ func (n *Network) Allocate(ctx context.Context, s TURNServer) error {
 	return nil
 }
 
-// packets returns the connection raw in the form that a TURN client needs. For
-// the scheme turns, it begins TLS first. The error is the one of the TLS
-// handshake.
+// packets turns a raw connection into one that a TURN client can use. For the
+// scheme turns, it makes a TLS handshake first, and returns an error if that
+// fails.
 func (n *Network) packets(ctx context.Context, raw net.Conn, s TURNServer) (net.PacketConn, error) {
 	switch {
 	case s.Scheme == "turns":

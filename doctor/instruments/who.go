@@ -83,8 +83,8 @@ func (r Reply) isService() bool {
 var homeservers = []string{"Synapse", "Dendrite", "conduit", "tuwunel", "continuwuity", "palpo"}
 
 // isHomeserver reports whether the answer names a homeserver, or has the CORS
-// headers that the Client-Server API recommends. This service's CORS headers
-// are different.
+// headers that the Client-Server API recommends. An answer of this service has
+// other CORS headers (see isService).
 func (r Reply) isHomeserver() bool {
 	server := r.Header.Get("Server")
 	return slices.ContainsFunc(homeservers, func(name string) bool { return strings.HasPrefix(server, name) }) ||

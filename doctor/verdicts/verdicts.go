@@ -22,13 +22,13 @@ type Verdict struct {
 	// Says and German are the verdict in English and in German. Each is one
 	// sentence, without a full stop.
 	Says, German string
-	// Own and OwnGerman are the reason and the remedy if Cause is "". Then the
-	// person who runs the test must act, and not the operator.
+	// Own and OwnGerman are the reason and the remedy if Cause is "". The person
+	// who runs the test must apply this remedy, not the operator.
 	Own, OwnGerman words
 }
 
-// words are a reason (Text) and a remedy. Both may have placeholders, like
-// those of causes.
+// words are a reason (Text) and a remedy. Both may contain placeholders, like
+// the texts of an engine.Cause.
 type words struct{ Text, Remedy string }
 
 // Words returns the reason and the remedy, in English and in German.

@@ -127,9 +127,9 @@ func (p *pushed) comesBack(t *testing.T, m *member) {
 	}
 }
 
-// twoSessions checks that the service removes two sessions with the same token at the
-// same time. If a session with this token then joins alone, the service must remove it,
-// too.
+// twoSessions bans a user who has two sessions on the SFU, both made with one token. The
+// service must remove both. When a third session joins with this token, the service
+// must remove it, too.
 func (p *pushed) twoSessions(t *testing.T) {
 	m := p.first.enter(t, p.user(t, p.first, "two"), p.room)
 	second := m.beside("suffix")

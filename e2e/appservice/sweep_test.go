@@ -15,8 +15,8 @@ import (
 
 const (
 	// sweepLimit is how long a user may stay on the SFU after the event that ends their
-	// membership. The homeserver pushes no events, and the time between two sweeps is the
-	// default.
+	// membership, if only sweeps can notice it: the homeserver pushes no events. The time
+	// between two sweeps is the default.
 	sweepLimit = 40 * time.Second
 	// callers is the number of users who are in calls while the homeserver loses its
 	// database. calls is the number of rooms in which these calls take place.

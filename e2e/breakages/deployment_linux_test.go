@@ -156,12 +156,12 @@ var (
 	serverName = regexp.MustCompile(`server_name ([^;]+);`)
 )
 
-// delayedLimit is a rate limit in the file that setup writes. It limits requests about
-// delayed events.
+// delayedLimit is the text of a rate limit in the homeserver's configuration that setup
+// writes. The limit is for requests about delayed events.
 const delayedLimit = "  per_second: 10\n  burst_count: 20\n"
 
-// behind removes the reverse proxy from nginx, because another program takes that part.
-// nginx then serves only the website, without TLS.
+// behind removes the reverse proxy from nginx, because another program is the proxy in
+// this deployment. nginx then serves only the website, without TLS.
 func (d *deployment) behind() {
 	d.nginx = "server {\nlisten 127.0.0.1:8081;\nroot " + filepath.Join(d.dir, "www") + ";\nlocation /.well-known/matrix/ {\ndefault_type application/json;\nadd_header Access-Control-Allow-Origin *;\n}\n}\n"
 }

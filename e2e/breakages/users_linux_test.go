@@ -8,14 +8,14 @@ import (
 	"matrixrtc-auth/e2e/account"
 )
 
-// user holds doctor's options for a user. token says whose access token doctor gets.
-// room is the room in which doctor schedules an event. The user id is the guest's if
-// the token is the guest's, and otherwise alice's. With the zero value, doctor runs
-// without --user.
+// user holds doctor's options for a user. The field token says whose access token
+// doctor gets. The field room is the room in which doctor schedules an event. doctor
+// gets the user id of the guest together with the guest's token, and alice's user id
+// with any other token. With the zero value, doctor runs without --user.
 type user struct{ token, room string }
 
-// These are the values for the fields of user. Any other token is an access token that
-// belongs to nobody.
+// These are the values for the fields of user. Any other value of the field token is
+// itself the access token that doctor gets. It belongs to nobody.
 const (
 	alice     = "alice"
 	bob       = "bob"

@@ -145,8 +145,8 @@ func mustAdmit(t *testing.T, s *stack.Stack, p *person, script string) {
 	}
 }
 
-// snippet returns a code block of the docs. It replaces the host names in the docs by
-// the stack's host names.
+// snippet returns the first code block of the docs in the given language that contains
+// the text holds. It replaces the host names of the docs by those of the stack.
 func snippet(t *testing.T, docs stack.Docs, language, holds string) string {
 	t.Helper()
 	block, err := docs.Block(language, holds)

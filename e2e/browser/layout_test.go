@@ -44,7 +44,7 @@ func TestDSM(t *testing.T) {
 	alice.sees(2)
 	bob.sees(2)
 	// At the start of a call, a client can join the SFU twice. From here on, no client
-	// may join again: the test compares this number with the number at the end.
+	// may join again. So the number of sessions must still be the same at the end.
 	joined := sessions(s)
 	if joined < 2 {
 		t.Fatalf("got %d sessions on the SFU, want one of each at least", joined)

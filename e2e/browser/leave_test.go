@@ -240,8 +240,8 @@ func reload(c *call) {
 }
 
 // takeover kills Alice's browser. A new browser with the same user and device joins
-// before the SFU notices. The service must send no leave. Media is not encrypted: Bob's
-// client sees nobody join, so it gives no key to the new browser.
+// before the SFU notices. The service must send no leave. The call is not encrypted,
+// because Bob's client sees nobody join, and so gives the new browser no media key.
 func takeover(t *testing.T, s *stack.Stack) {
 	c := &call{t: t, stack: s, mode: stack.Compatibility, clear: true, alice: newPerson(t, s, "alice"), bob: newPerson(t, s, "bob")}
 	c.begin()

@@ -97,7 +97,8 @@ func (c *newClient) join() {
 	var token struct{ JWT string }
 	c.call(http.MethodPost, clientPrefix+"/get_token", where, &token)
 	var err error
-	// The host names of the layout work only in browsers.
+	// This client joins at the SFU's own address, because the host names of the layout
+	// work only in browsers.
 	if c.participant, err = participant.Join(within(c.t, starting), c.stack.SFU.URL(), token.JWT); err != nil {
 		c.t.Fatal(err)
 	}
@@ -113,9 +114,9 @@ func (c *newClient) join() {
 	}
 }
 
-// transport asks the homeserver for its features and for its transports. If a transport
-// has a URL, clients ask the homeserver for tokens. The result is the URL of the first
-// LiveKit transport that has a URL.
+// transport asks the homeserver for its features and for its transports. It returns the
+// URL of the first LiveKit transport that has a URL. Because of this URL, clients ask
+// the homeserver for tokens.
 func (c *newClient) transport() (sfu string) {
 	c.t.Helper()
 	var versions struct {

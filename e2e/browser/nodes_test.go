@@ -30,8 +30,9 @@ func newNodes(t *testing.T, oneRedis bool) *stack.Stack {
 	})
 }
 
-// afterGrace is long enough for the service to ask LiveKit for the fourth time, and for
-// all grace periods after that.
+// afterGrace is long enough for the service to ask LiveKit four times who is in the
+// room, and for all grace periods after that. At every fourth time, the service also
+// asks the room's nodes.
 const afterGrace = 40 * time.Second
 
 // nodeDrained empties LiveKit's Redis. Later it drains the node that has the call. A

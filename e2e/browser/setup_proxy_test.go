@@ -66,7 +66,7 @@ type proxy struct {
 	dir     string // the directory with the files that setup wrote
 	work    string
 	address string
-	backend []string // pairs of texts, which replace the backends' addresses in the files
+	backend []string // pairs: an address in the files, and the backend's address that replaces it
 }
 
 func newProxy(t *testing.T, l layout) *proxy {

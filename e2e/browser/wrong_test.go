@@ -85,7 +85,7 @@ func TestWrong(t *testing.T) {
 	for _, w := range wrongs(s) {
 		subtest(t, s, w.what, func(t *testing.T) {
 			row := documented(t, w.what)
-			defer w.end(t, s) // end also removes a mistake that make has made only in part
+			defer w.end(t, s) // necessary even if w.make fails, because it may have changed something
 			w.make(t, s)
 			from := len(serviceLog(s))
 			alice := newPerson(t, s, "alice")

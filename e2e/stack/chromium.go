@@ -144,8 +144,9 @@ func (c *Chromium) Stop() error {
 	return c.process.stop(ending{kill: 10 * time.Second})
 }
 
-// Kill ends the browser and all its processes immediately. The processes have no time
-// to tell other programs. If the browser never started, Kill does nothing.
+// Kill ends the browser and all its processes immediately. So the page in it cannot
+// tell the homeserver or the SFU that it ends. If the browser never started, Kill does
+// nothing.
 func (c *Chromium) Kill() {
 	if c.process != nil {
 		c.process.kill()

@@ -35,7 +35,7 @@ type site struct {
 	domain                   string
 	listen                   string // the address at which nginx listens
 	service, sfu, homeserver string // the addresses of the parts behind nginx
-	certificate, key         string // the paths of the two files
+	certificate, key         string // the paths of nginx's TLS certificate and of its private key
 	page                     page
 	web                      string // the directory of the server name's website, with the well-known file
 }
@@ -188,7 +188,8 @@ func (s site) moved(block string) string {
 }
 
 // subDomain returns an nginx server with its own host name for the service ("jwt") or
-// LiveKit ("sfu"). It takes the directives from a location of docs/proxies.md.
+// LiveKit ("sfu"). It takes the directives from the nginx location for this part in
+// docs/proxies.md.
 func (s site) subDomain(part string) (string, error) {
 	block, err := s.prefixes()
 	if err != nil {

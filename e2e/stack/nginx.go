@@ -64,8 +64,8 @@ func (n *Nginx) name() string {
 	return n.Name
 }
 
-// Address reserves nginx's address and returns it. Servers can then contain the
-// address.
+// Address reserves nginx's address and returns it. The caller can put this address
+// into the field Servers before Start.
 func (n *Nginx) Address() (string, error) {
 	if n.Listen != "" {
 		n.address = n.Listen

@@ -43,8 +43,9 @@ func lockPortBlock() (*portBlock, error) {
 	return nil, fmt.Errorf("all ports from %d to %d are taken by other runs", firstPort, endPort-1)
 }
 
-// lockFile creates the file at path and locks it. Whoever releases a lock also removes
-// the file. So lockFile fails if the locked file is no longer the one at path.
+// lockFile creates the file at path and locks it. The process that had the lock before
+// may have removed the file in between. So lockFile fails if the file that it has locked
+// is no longer at path.
 func lockFile(path string) (*os.File, bool) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {

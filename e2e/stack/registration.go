@@ -9,8 +9,9 @@ import (
 )
 
 // register makes the services of the stack an application service of the homeserver, if
-// Registered is set. The homeserver's transport then has two URLs. url makes newer
-// clients ask the homeserver. livekit_service_url leads older clients to the service.
+// Registered is set. The homeserver's transport gets two members. Newer clients read
+// the member url, and ask the homeserver. Older clients read livekit_service_url, and
+// ask the service.
 func (s *Stack) register() error {
 	if !s.Registered {
 		return nil

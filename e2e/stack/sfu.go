@@ -24,10 +24,10 @@ type SFU struct {
 	// Webhook is the URL to which the SFU sends webhooks. If it is "", the SFU sends
 	// none.
 	Webhook string
-	// Unchanged makes the SFU use the file without changes. Only command-line flags set
-	// other ports, and keep the SFU from asking STUN servers. Flags cannot set lists. So
-	// webhooks go to the URL in the file, and media uses all interfaces. That is why nobody
-	// should join such an SFU.
+	// Unchanged makes the SFU use the file Config without changes. Command-line flags
+	// set other ports, and keep the SFU from asking STUN servers. There are no flags for
+	// webhook URLs and interfaces. So webhooks go to the URL in the file, and media uses
+	// all interfaces. That is why nobody should join a call on such an SFU.
 	Unchanged bool
 	// MediaRelay makes the SFU give clients the address 127.0.0.2 and one UDP port for
 	// media. A relay must listen there, and forward the media to the same port of

@@ -164,8 +164,8 @@ func TestReportHidesSecrets(t *testing.T) {
 
 // TestMediaTellsPair checks what the page says about the pair of addresses that media
 // uses. It must show the kind of this device's address, and LiveKit's port. In some
-// browsers the transport's statistics name the pair, in others the pair itself has a
-// mark.
+// browsers, the statistics of the transport name the pair. In other browsers, the
+// statistics of the pair have a mark.
 func TestMediaTellsPair(t *testing.T) {
 	const (
 		ends      = `{type:"local-candidate",id:"L",candidateType:"srflx",protocol:"udp"},{type:"remote-candidate",id:"R",candidateType:"host",protocol:"udp",address:"203.0.113.7",port:30012}`

@@ -101,8 +101,8 @@ func read(t *testing.T, path string) string {
 	return string(content)
 }
 
-// folderOf returns a new folder with these files. The keys of files are names,
-// and its values are contents.
+// folderOf returns a new folder with the given files: a map from a file's name to its
+// content.
 func folderOf(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()

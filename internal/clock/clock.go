@@ -20,7 +20,7 @@ import (
 // time.
 type Clock struct {
 	began time.Time     // when this clock was made; it has a wall clock reading and a monotonic reading
-	shift time.Duration // how far the Source's wall clock was ahead of the machine's wall clock when this clock was made
+	shift time.Duration // how far Source.Wall was ahead of the machine's wall clock when this clock was made
 	wall  func() time.Time
 	slept func() time.Duration // returns how long the machine has slept since this clock was made
 	sleep atomic.Int64         // the longest time that slept has returned, in nanoseconds

@@ -42,7 +42,7 @@ func TestAcceptErrorsPass(t *testing.T) {
 
 // TestLateOnesFreeDescriptors checks what the server does if it has no free
 // descriptor. It must close connections whose requests take too long to arrive,
-// even if places are free.
+// although it has fewer connections than its limit.
 func TestLateOnesFreeDescriptors(t *testing.T) {
 	inBubble(t, 8, nil, func(t *testing.T, l *lab) {
 		slow := l.connect("192.0.2.1")

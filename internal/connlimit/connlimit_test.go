@@ -78,8 +78,8 @@ func TestProxiesHaveNoShare(t *testing.T) {
 	})
 }
 
-// TestIdleGiveWay checks a new connection if all places are taken. The connection
-// must wait, and the server must close the connection that has been idle longest.
+// TestIdleGiveWay opens a new connection while all places are taken. The new
+// connection must wait, and the server must close the one that has been idle longest.
 func TestIdleGiveWay(t *testing.T) {
 	inBubble(t, 2, nil, func(t *testing.T, l *lab) {
 		first, second := l.connect("10.0.0.1"), l.connect("10.0.0.1")
@@ -96,8 +96,8 @@ func TestIdleGiveWay(t *testing.T) {
 	})
 }
 
-// TestLateRequests checks that the time for a request to arrive depends on how
-// many places are free.
+// TestLateRequests checks that the time in which a request must arrive depends on
+// how many more connections the Listener may have.
 func TestLateRequests(t *testing.T) {
 	for _, c := range []struct {
 		limit, taken int
@@ -249,7 +249,7 @@ func TestCloseEndsTheWait(t *testing.T) {
 // Close is served. Otherwise that connection would be lost when another process
 // takes over the socket.
 func TestAcceptedBeforeClose(t *testing.T) {
-	for range 100 { // 100 tries: with one select over the free place and the closed Listener, takePlace would choose at random, and fail in half of the tries
+	for range 100 { // 100 tries: if takePlace used one select for both the free place and the Listener's end, select would choose at random, and half of the tries would fail
 		l := New(newDoor(), Options{Limit: 1})
 		if err := l.Close(); err != nil {
 			t.Fatal(err)

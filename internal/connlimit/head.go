@@ -20,10 +20,9 @@ const (
 	// maxLines is how many lines a head may have. Other servers allow 100 header
 	// lines.
 	maxLines = 128
-	// maxKept is a number of bytes. There are largeHeads turns to read a large
-	// head. If a request keeps fewer than maxKept bytes of its large head in
-	// memory, it gives its turn back as soon as the head is read. Otherwise it
-	// keeps its turn until the request ends.
+	// maxKept decides when the turn of a request with a large head ends. If the
+	// request keeps fewer than maxKept bytes of the head in memory, its turn ends as
+	// soon as the head is read. Otherwise the turn ends with the request.
 	maxKept = 1 << 10
 )
 

@@ -102,8 +102,8 @@ func (l *lab) end() {
 	}
 }
 
-// connect connects to the door and waits until the server accepts the
-// connection.
+// connect makes a connection to the listener l.door, as a client with the given
+// address, and waits until the server accepts it.
 func (l *lab) connect(ip string) *peer {
 	ours, theirs := net.Pipe()
 	l.door.conns <- visitor{theirs, client(ip)}

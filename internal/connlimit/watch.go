@@ -63,7 +63,8 @@ func (w *watch) bodyEnded() {
 	}
 }
 
-// start begins net/http's watch, unless the request has already ended.
+// start begins net/http's watch for a client that disconnects, unless the request
+// has already ended.
 func (w *watch) start() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -97,13 +97,14 @@ func (c *bounded) cancel() {
 
 // AfterCancel is like [context.AfterFunc], but starts no timer. It is for a caller
 // that watches the deadline of ctx in another way, for example with
-// [net.Conn.SetDeadline]. If [WithTimeout] made ctx and nobody waits for ctx,
-// AfterCancel calls f only when the parent ends.
+// [net.Conn.SetDeadline]. If [WithTimeout] made ctx, and Done was never called for
+// ctx, AfterCancel ignores the end of ctx itself: it calls f when the parent of ctx
+// ends.
 func AfterCancel(ctx context.Context, f func()) (stop func() bool) {
-	// c is the nearest context above ctx that WithTimeout made. If c has started,
-	// f waits for ctx, because a context between ctx and c may end by itself.
-	// Such a context waits for c, and so has started it. If c has not started, f
-	// waits only for c's parent.
+	// c is ctx or the nearest context above it that WithTimeout made. If c has not
+	// started, no context below c can end by itself: such a context calls c.Done,
+	// which starts c. So it is enough to wait for c's parent. If c has started,
+	// AfterCancel waits for ctx.
 	if c, ok := ctx.Value(boundedKey{}).(*bounded); ok && !c.hasStarted() {
 		ctx = c.Context
 	}

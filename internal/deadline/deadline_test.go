@@ -19,8 +19,8 @@ var makers = map[string]func(context.Context, time.Duration) (context.Context, c
 }
 
 // ends lists what can happen to a context, and the error that the context must then
-// have. The test tries each case with two contexts: a goroutine waits for the first
-// from the start, and nobody waits for the second.
+// have. The test tries each case twice. In the first try, somebody waits for the context
+// from the start. In the second try, nobody does.
 var ends = map[string]struct {
 	end  func(parent, own context.CancelFunc)
 	want error

@@ -21,9 +21,9 @@ import (
 //
 // If all callers leave before the inquiry starts, it does not start. An inquiry
 // that runs goes on even without callers, because later callers will want its
-// answer. The inquiry belongs to the asker whose permit it uses. If this asker
-// already has too many bytes or look-ups in use, the inquiry has to wait ([Hold]).
-// Then other askers do not wait for it, but start a new inquiry.
+// answer. The inquiry belongs to the asker whose permit it uses. If this asker has
+// reached a limit, the inquiry has to wait or will fail ([Hold]). Then other askers
+// no longer wait for it, but start a new inquiry.
 type Inquiries[Subject, Asker comparable, V any] struct {
 	// callers bounds how many callers wait. permits bounds how many inquiries run.
 	// The key in both is the asker: a client network, or a homeserver.
@@ -59,8 +59,8 @@ func Hold(ctx context.Context) {
 	}
 }
 
-// isHeldFor reports whether [Hold] was called for i and i uses the permit of
-// another asker than the given one. Then the given asker does not wait for i.
+// isHeldFor reports whether a caller from the given asker must not wait for i. That
+// is so if [Hold] was called for i, and i uses the permit of another asker.
 func (i *inquiry[Asker, V]) isHeldFor(from Asker) bool {
 	return i.held.Err() != nil && i.from != from
 }
@@ -107,9 +107,9 @@ func (q *Inquiries[Subject, Asker, V]) Ask(ctx context.Context, subject Subject,
 	}
 }
 
-// await joins an inquiry about subject and waits until it has ended. It returns
-// earlier if [Hold] was called for the inquiry and the inquiry uses another asker's
-// permit.
+// await joins an inquiry about subject and waits until the inquiry has ended. If the
+// inquiry uses the permit of another asker than from, and [Hold] is called for it,
+// await returns earlier.
 func (q *Inquiries[Subject, Asker, V]) await(ctx context.Context, subject Subject, from Asker, find func(context.Context) V) (*inquiry[Asker, V], error) {
 	i := q.join(subject, from)
 	defer q.part(subject, i)

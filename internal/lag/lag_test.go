@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// TestPunctual checks that the allowance is 0 if all timers are punctual.
+// TestPunctual checks that the allowance, the additional time for an action, is 0 if
+// all timers are punctual.
 func TestPunctual(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		allowance := Measure(t)

@@ -62,7 +62,8 @@ func logLines(b *testing.B, h slog.Handler, lines int) {
 	}
 }
 
-// sink is a log file. It closes the channel full when it has got awaited lines.
+// sink is a log file. It counts down the field awaited for each line, and closes the
+// channel in the field full when no awaited line is left.
 type sink struct {
 	file    *os.File
 	writes  int

@@ -37,8 +37,8 @@ func (h handler) WithGroup(name string) slog.Handler {
 }
 
 // report logs how many lines were lost since the last report. It is called when the
-// queue is empty. If other lines fill the queue before the report, the next report
-// counts these losses, too.
+// queue is empty. If other lines have filled the queue in the meantime, the report is
+// itself lost, and the next report counts all these lines.
 func (q *Queue) report() {
 	q.mu.Lock()
 	dropped := q.dropped

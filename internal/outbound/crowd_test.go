@@ -28,8 +28,8 @@ func visitor(t *testing.T, tr *outbound.Transport) (visit func(name string) erro
 	return visit, count.Load
 }
 
-// TestIdleConnectionsMakeRoom checks that requests for new names at an address
-// succeed, even if idle connections to the address have reached PerHost.
+// TestIdleConnectionsMakeRoom checks many host names that lead to one address. Each
+// request must succeed, even if PerHost idle connections to the address are open.
 func TestIdleConnectionsMakeRoom(t *testing.T) {
 	visit, _ := visitor(t, &outbound.Transport{Pool: &outbound.Pool{PerHost: 4}})
 	for i := range 20 {

@@ -194,8 +194,9 @@ func TestLargeSessionTickets(t *testing.T) {
 	}
 }
 
-// TestFailedHandshakesHoldNothing checks that a handshake that fails gives its
-// bytes back to the pool.
+// TestFailedHandshakesHoldNothing checks that the bytes of a failed handshake no
+// longer count toward the bound Pool.MaxHandshakes, so that a later handshake
+// succeeds.
 func TestFailedHandshakesHoldNothing(t *testing.T) {
 	ca := matrixtest.NewCA()
 	bad := certified(t, ca.Certificate("other.test"), tls.VersionTLS13)

@@ -34,12 +34,12 @@ type lookUp struct {
 	short    atomic.Bool // true if no file could be opened for a query
 }
 
-// Ask calls the function ask with a resolver, and returns the error of this
-// function. The function looks name up with this resolver. The resolver works like
-// the given one. If the given one is nil, it works like Go's own resolver, because
-// the C library would read "127.1" as an address. If no file could be opened for a
-// query, [IsNoFile] is true for the error. Callers that look up the same name at
-// the same time share the queries.
+// Ask calls the function ask, which must look up name with the resolver that it
+// gets, and returns the error of ask. The resolver that ask gets works like the
+// argument resolver. If this argument is nil, it works like Go's own resolver,
+// because the C library would read "127.1" as an address. If no file could be opened
+// for a query, [IsNoFile] is true for the error. Callers that look up the same name
+// at the same time share the queries.
 func (n *Names) Ask(resolver *net.Resolver, name string, ask func(*net.Resolver) error) error {
 	l := n.join(resolver, name)
 	defer n.leave(name, l)

@@ -13,7 +13,7 @@ import (
 // CrowdedError says that a request got no new connection in time, because of
 // the bounds on connections.
 type CrowdedError struct {
-	host netip.Prefix // the host with too many connections; zero if all handshakes together held too many bytes
+	host netip.Prefix // the host with too many connections; zero if the request waited because of Pool.MaxHandshakes
 }
 
 func (e *CrowdedError) Error() string {
@@ -26,7 +26,7 @@ func (e *CrowdedError) Error() string {
 // waited says how long a request had to wait before it could connect.
 type waited struct {
 	until time.Time    // when the wait ended; zero without a wait
-	host  netip.Prefix // the host with too many connections; zero if all handshakes together held too many bytes
+	host  netip.Prefix // the host with too many connections; zero if the request waited because of Pool.MaxHandshakes
 }
 
 // fairTime is the least time that a host must have for its answer. A host that
@@ -115,8 +115,8 @@ type visit struct {
 
 type visitKey struct{}
 
-// enter takes a place at host. It does nothing if the visit already has a place
-// there. If there is no free place, enter returns an error and does not wait.
+// enter takes a place at host for the visit, unless the visit already has one there.
+// If no place is free, enter returns an error and does not wait.
 func (v *visit) enter(host netip.Prefix) error {
 	if v.pool.places == nil || !host.IsValid() {
 		return nil
@@ -160,10 +160,9 @@ func (v *visit) wait(ctx context.Context) error {
 	return nil
 }
 
-// end ends the visit, which can hold places at several hosts. If it holds one at
-// the host kept, the caller keeps this place, and release gives it back later.
-// Otherwise release is nil. end gives all other places of the visit back
-// immediately.
+// end ends the visit. A visit can hold places at several hosts. end gives them all
+// back, except a place at the host in the parameter kept. The caller keeps that
+// place, and calls release to give it back. If there is no such place, release is nil.
 func (v *visit) end(kept netip.Prefix) (release func()) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -174,7 +173,8 @@ func (v *visit) end(kept netip.Prefix) (release func()) {
 	return release
 }
 
-// releaseAll gives back all places of the visit. The caller holds v.mu.
+// releaseAll gives back all places that the visit has taken at hosts. The caller
+// holds v.mu.
 func (v *visit) releaseAll() {
 	for _, release := range v.held {
 		release()

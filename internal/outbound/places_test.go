@@ -86,8 +86,8 @@ func (s *shared) visit(ctx context.Context, name string, after time.Duration) er
 
 // TestPlacesAreHandedOn checks requests that wait for a place at an address. They
 // must get the places of ended requests, in the order in which they began to wait.
-// The connections of ended requests have other names, so the pool must close them
-// and not keep them idle.
+// The connection of an ended request is for another host name, so no waiting request
+// can use it. The pool must close this connection, and not keep it idle.
 func TestPlacesAreHandedOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShared(t, 2)

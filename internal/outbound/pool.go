@@ -91,8 +91,8 @@ func (p *Pool) init() {
 func (p *Pool) maxHandshakes() int64 { return max(p.MaxHandshake, p.MaxHandshakes) }
 
 // take returns the idle connection to route that was used last. It returns nil if
-// there is no idle connection to route, or if the connection's handshake bytes are
-// more than the asker may still hold.
+// there is no such connection, or if its handshake bytes exceed what is left of the
+// asker's share.
 func (p *Pool) take(t *Transport, route Route, asker Asker) *conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -189,8 +189,8 @@ func (p *Pool) closeOldest(match func(*conn) bool) bool {
 }
 
 // CloseForFile closes the connection that has been idle longest, to free its file
-// descriptor. It prefers a connection of Lesser. It returns false if no connection
-// is idle.
+// descriptor. If the pool in p.Lesser has an idle connection, CloseForFile closes
+// one of that pool. It returns false if no connection is idle.
 func (p *Pool) CloseForFile() bool {
 	any := func(*conn) bool { return true }
 	return p.Lesser != nil && p.Lesser.closeOldest(any) || p.closeOldest(any)

@@ -80,8 +80,9 @@ func TestLongestIdleGoesFirst(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 		}
-		// Server 4 replaced server 1, and server 5 replaced server 2. All other
-		// connections were reused.
+		// The pool has room for four connections. The connection to server 4 replaced
+		// the one to server 1, and server 5 replaced server 2. The other visits reused
+		// a connection, so each server was dialled once.
 		for i, want := range []int{1, 1, 1, 1, 1, 1} {
 			if got := w.dialled(i); got != want {
 				t.Errorf("server %d was dialled %d times, want %d (visits %v)", i, got, want, order)
@@ -93,9 +94,10 @@ func TestLongestIdleGoesFirst(t *testing.T) {
 	})
 }
 
-// TestHandshakesWait checks that a new handshake waits while connections in use
-// hold all handshake bytes. The handshake may wait until its request's deadline.
-// The wait must not count as time that the server took.
+// TestHandshakesWait checks that a new handshake waits while the handshakes of
+// connections in use take up all of Pool.MaxHandshakes. The handshake may wait
+// until its request's deadline. The wait must not count as time that the server
+// took.
 func TestHandshakesWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, &outbound.Pool{MaxHandshake: maxHandshake, MaxHandshakes: roomForFour}, 16)
@@ -167,9 +169,10 @@ func TestHandshakesAreShared(t *testing.T) {
 	})
 }
 
-// TestNoTimeIsLeft checks a request that waits for handshake bytes nearly until
-// its deadline. Its timeout must count as a failure of the server only if the
-// server had a second for its answer.
+// TestNoTimeIsLeft checks a request that must wait for handshake bytes, and then
+// reaches its deadline. This is a failure of the server (CauseTimeout) only if, after
+// the wait, the server still had at least a second to answer. Otherwise the cause is
+// CauseCrowded.
 func TestNoTimeIsLeft(t *testing.T) {
 	for name, c := range map[string]struct {
 		left time.Duration

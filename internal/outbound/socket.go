@@ -38,7 +38,7 @@ type socket struct {
 	handshake *handshake // the handshake in progress; nil if there is none
 	limited   bool       // whether the field left bounds the bytes that can be read
 	left      int64      // how many more bytes can be read
-	most      int64      // the highest number of bytes, after the handshake, that were read and not yet credited to an answer
+	most      int64      // the highest number of bytes after the handshake that were read but did not yet belong to an answer
 }
 
 // handshake is a TLS handshake in progress.
@@ -157,7 +157,8 @@ func (s *socket) reserve() error {
 	return h.err
 }
 
-// credit tells s that n of the bytes that it has read belong to an answer.
+// credit tells s that n of the bytes that it has read belong to an answer. Such
+// bytes do not count against the bound on other bytes (maxBeside).
 func (s *socket) credit(n int) {
 	s.left = min(s.left+int64(n)+perRecord, maxBeside)
 }
@@ -166,7 +167,8 @@ func (s *socket) credit(n int) {
 // the pool must not keep the connection.
 func (s *socket) isSwollen() bool { return s.limited && s.most > swollen }
 
-// Close closes the connection. It gives the place and the handshake bytes back.
+// Close closes the connection. Its place at the host and its bytes of
+// [Pool.MaxHandshakes] become free for other connections.
 func (s *socket) Close() error {
 	err := s.Conn.Close()
 	s.closed.Do(func() {

@@ -108,8 +108,8 @@ func WithAnswerTime(ctx context.Context, d time.Duration) context.Context {
 
 // isRepeatable reports whether the transport may send req twice. Without a body,
 // the method must be GET or HEAD. With a body, req must have the header
-// Idempotency-Key and GetBody. As in net/http, the header may have no value, and is
-// then not sent.
+// Idempotency-Key and GetBody. As in net/http, a header without a value is enough,
+// although it is not sent.
 func isRepeatable(req *http.Request) bool {
 	if req.Body == nil || req.Body == http.NoBody {
 		return req.Method == http.MethodGet || req.Method == http.MethodHead

@@ -24,7 +24,7 @@ type Limiter[K comparable] struct{ *counts }
 // pointer to counts is nil.
 type counts struct {
 	interval time.Duration // the time between two events at the rate PerMinute
-	burst    time.Duration // how far the time that is stored for a key may be ahead of the clock
+	burst    time.Duration // the time of Burst events at that rate; the time stored for a key is at most this far ahead of now
 	epoch    time.Time
 	seed     maphash.Seed
 
@@ -67,8 +67,8 @@ func (l Limiter[K]) Return(key K) {
 	l.with(key, func(spent, _ time.Duration) time.Duration { return spent - l.interval })
 }
 
-// Charge counts one event of key even if the limit does not allow it. However often
-// key is charged, it then waits for one interval at most.
+// Charge counts one event of key even if the limit does not allow it. After any number
+// of these calls, Take allows an event of key after one interval at most.
 func (l Limiter[K]) Charge(key K) {
 	l.with(key, func(spent, now time.Duration) time.Duration {
 		return min(spent+l.interval, now+l.burst)

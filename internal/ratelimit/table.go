@@ -19,8 +19,9 @@ type entry struct {
 }
 
 // table is a cache of entries. A key belongs to one set. If the set is full, a new
-// key replaces the key that will soonest be allowed a whole burst again. So a key
-// over its limit cannot remove its own entry by inventing other keys.
+// key replaces the key that will soonest be allowed a whole burst again. So if a
+// client's key is over the limit, the client cannot remove this key by inventing
+// other keys.
 type table [sets][ways]entry
 
 // find returns the time that is stored for the key with this hash. From this time

@@ -138,9 +138,9 @@ func (m *model) check() {
 	}
 }
 
-// This method returns the n-th of the callers that have the given state. If there
-// are fewer than n, it counts on from the first of them. It returns nil if no
-// caller has this state.
+// This method returns the n-th of the callers that have the given state. n begins at
+// 0. After the last of these callers, the count goes on at the first one. If no caller
+// has this state, the method returns nil.
 func (m *model) in(state string, n int) *caller {
 	var all []*caller
 	for _, c := range m.callers {

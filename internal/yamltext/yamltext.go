@@ -23,9 +23,9 @@ import (
 )
 
 var (
-	// plain matches texts that need no quotation marks, unless they are numbers,
-	// times, or words like yes and no (switches). YAML 1.1 (which Synapse reads) and
-	// YAML 1.2 read the other matched texts alike.
+	// plain matches texts that need no quotation marks, except for numbers, times, and
+	// words like yes and no (switches). Apart from these exceptions, YAML 1.1 (which
+	// Synapse reads) and YAML 1.2 read every matched text in the same way.
 	plain = pattern.New(`^(?:[A-Za-z^/(][^#\n]*|[0-9A-Za-z]+)$`)
 	// switches matches words that YAML 1.1 reads as true or false, but YAML 1.2
 	// does not.

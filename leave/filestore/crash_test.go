@@ -158,8 +158,9 @@ func TestPowerGoes(t *testing.T) {
 	}
 }
 
-// TestNameIsMadeToLast checks that Open syncs the directory of the file. Otherwise, if
-// a killed process had renamed the file, the new name could be lost.
+// TestNameIsMadeToLast checks that Open syncs the directory of the file. An earlier
+// process may have been killed after it renamed the file and before it synced the
+// directory. Without the sync in Open, a crash of the machine could undo the rename.
 func TestNameIsMadeToLast(t *testing.T) {
 	p := newPlace(t)
 	p.open(t, osDisk{}, spare).Close()

@@ -17,7 +17,8 @@ import (
 	"matrixrtc-auth/internal/logtest"
 )
 
-// trouble makes some operations of a disk fail. They fail only while on is true.
+// trouble makes the operations ops of a disk fail with the error err, while the field
+// on is true.
 type trouble struct {
 	err  error
 	ops  []string

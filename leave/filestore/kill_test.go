@@ -15,8 +15,8 @@ import (
 	"matrixrtc-auth/internal/logtest"
 )
 
-// child is an environment variable with the name of a file. If it is set, TestKill is
-// running in the child process. It then writes to this file until it is killed.
+// child is an environment variable that TestKill sets for its child process. Its value
+// is the path of the file that the child process writes until it is killed.
 const child = "FILESTORE_TEST_CHILD"
 
 // writeForEver writes jobs until its process is killed. It prints a line when the store
@@ -86,8 +86,7 @@ func TestKill(t *testing.T) {
 }
 
 // wantAllDue checks that each job can be claimed now, but only once. The due times in
-// the file are years ahead, because begin is in the future. But when the store was
-// opened, it made all jobs due.
+// the file are years ahead. But when the store was opened, it made all jobs due.
 func wantAllDue(t *testing.T, s *Store) {
 	t.Helper()
 	now, all := time.Now(), len(s.Keys())

@@ -16,7 +16,8 @@ const (
 	// maxJobs is how many jobs one line may hold.
 	maxJobs = 256
 	// maxLine is how many bytes of a line are read at most. The largest possible job
-	// takes less than 20 KiB, even if every character of its ids is escaped.
+	// takes less than 20 KiB, even if every character of its ids is escaped. So a line
+	// of maxJobs jobs takes less than 5 MiB.
 	maxLine = 16 << 20
 )
 

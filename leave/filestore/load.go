@@ -160,9 +160,9 @@ type lineReader struct {
 	line   []byte
 }
 
-// next returns the next line, with its line end if it has one: the last line of a file
-// may have none. If a line is too long, next returns only its beginning. The caller may
-// use the line until the next call.
+// next returns the next line, including its line end. Only the last line of a file may
+// lack a line end. If a line is too long, next returns only its beginning. The caller
+// may use the line until the next call.
 func (l *lineReader) next() ([]byte, error) {
 	l.line = l.line[:0]
 	for {

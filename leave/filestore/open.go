@@ -16,10 +16,11 @@ import (
 
 // Open opens the store in the file at path. If path is a symbolic link, Open uses the
 // file to which the link leads. It creates the file if there is none. The directory
-// must exist. All jobs in the file are due now ([leave.Job.Resumed]). The times of jobs
-// are by clk. In the file they are by the wall clock, for the next process. Open also
-// creates the file path.lock, which stays. While the store replaces its file, there is
-// also a file path.new.
+// must exist. All jobs in the file are due now ([leave.Job.Resumed]). The store gives
+// and takes jobs with times by the clock clk. It writes these times into the file by the
+// wall clock, because the next process has another clk. Open also creates the file
+// path.lock, which stays. While the store replaces its file, there is also a file
+// path.new.
 //
 // If the file is damaged, Open renames it to path.corrupt-<time>, logs that, and begins
 // a new file with the readable jobs. If it cannot write the new file, Open logs that,
@@ -58,8 +59,8 @@ func open(ctx context.Context, path string, clk *clock.Clock, log *slog.Logger, 
 // same number.
 const maxLinks = 40
 
-// linked returns the path of the file to which the symbolic links at path lead. When
-// the store replaces its file, the new file must replace that file, not the link.
+// linked returns the path of the file to which the symbolic links at path lead. The
+// store uses this path when it replaces its file, so that the links stay.
 func linked(path string) (string, error) {
 	for range maxLinks {
 		to, err := os.Readlink(path)

@@ -136,7 +136,7 @@ func (s *Store) Close() error {
 }
 
 // Commit waits until the jobs with these keys are on the disk as they are now. Without
-// keys, it waits until an empty record is on the disk.
+// keys, it writes an empty record, which shows whether the disk still accepts writes.
 func (s *Store) Commit(ctx context.Context, keys ...leave.Key) error {
 	g, err := s.join(keys)
 	if err != nil {

@@ -165,10 +165,10 @@ func TestLostAnswerAndAgain(t *testing.T) {
 	})
 }
 
-// TestLostAnswerOfAReplacement checks that the keeper keeps the job of a failed
-// delegation if it has replaced another job. Without the new job, nobody would restart
-// or cancel the replaced leave. That leave would fire and end the membership of a
-// participant who is there.
+// TestLostAnswerOfAReplacement has a delegation that fails after its job has replaced
+// another job in the store. The keeper must keep the new job. Without it, nobody would
+// restart or cancel the replaced leave. That leave would fire and end the membership of
+// a participant who is there.
 func TestLostAnswerOfAReplacement(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, s := accepting(t)

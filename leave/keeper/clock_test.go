@@ -60,8 +60,8 @@ func TestWallClockIsSet(t *testing.T) {
 		left := time.Now()
 		w.report(sfu.KindLeft, "S1", sfu.ReasonOther)
 		time.Sleep(time.Minute)
-		// Because of the clock, the keeper may once take the SFU's room for a new room.
-		// Then it sends the leave one grace period later.
+		// Because the wall clock was set, the keeper may once believe that the SFU's
+		// room is a new room. In this case it sends the leave one grace period later.
 		w.wantFate("d1", "sent", left, 2*grace.Outage)
 	})
 }

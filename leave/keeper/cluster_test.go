@@ -31,8 +31,9 @@ type cluster struct {
 	redis  *forgetful // the fake of the service's own Redis, which stores the leaves; nil before useRedis is called
 	story  *story
 
-	// dump is what the file of LiveKit's Redis holds. The field jobs is what the file of
-	// the service's Redis holds.
+	// The fake LiveKit and the service each have a Redis, which saves its data in a
+	// file. dump is the content of the file of LiveKit's Redis. The field jobs is the
+	// content of the file of the service's Redis.
 	dump sfutest.Dump
 	jobs []leave.Job
 

@@ -53,8 +53,9 @@ func (c *town) comeAnew(k leave.Key) {
 	}
 }
 
-// questions counts the keeper's questions to LiveKit's nodes since begin. It returns
-// how many came in one second: on average, and in the second with the most.
+// questions counts the keeper's questions to LiveKit's nodes after the time begin. It
+// returns the average number of questions a second, and the largest number of questions
+// within one second.
 func (c *town) questions(begin time.Time) (average float64, most int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

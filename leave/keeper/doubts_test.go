@@ -60,7 +60,7 @@ func TestLossWhileQuestionsFail(t *testing.T) {
 		// The keeper first asks for alice, who was in the room for longest. She is back,
 		// but GetParticipant fails.
 		"GetParticipant":      20 * time.Second,
-		"UpdateSubscriptions": 15 * time.Second, // the keeper asks a node with this call
+		"UpdateSubscriptions": 15 * time.Second, // by this call, the keeper asks alice's node whether she is there
 	} {
 		t.Run(method, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -135,9 +135,9 @@ func TestLossWithoutWebhooks(t *testing.T) {
 	})
 }
 
-// TestLossDuringALook kills a node while the keeper is asking the SFU who is in the
-// room. Alice comes back, so her leave must not be sent. Bob's leave must be sent in
-// time.
+// TestLossDuringALook kills the node of alice and bob while the keeper is asking the SFU
+// who is in the room. Alice joins again, so her leave must not be sent. Bob does not, so
+// his leave must be sent, within 60 s after the loss.
 func TestLossDuringALook(t *testing.T) {
 	for phase := 0; phase < 60; phase += 2 { // the second at which the node dies; every 60 s the keeper asks who is in the room, which takes 4 s
 		bubble(t, func(t *testing.T) {

@@ -64,9 +64,9 @@ func (k *Keeper) send(ctx context.Context, t task) {
 	case matrix.ResultGone:
 		k.end(ctx, t.Job, slog.LevelInfo, "the homeserver had already sent or dropped the delayed event")
 	case matrix.ResultForbidden:
-		// This 403 is final: it answers a request without an as_token. If a
-		// homeserver refuses a request with an as_token, DelayedEvents.manage of
-		// package matrix repeats it without the as_token.
+		// This 403 is final, because it is the answer to a request without an
+		// as_token. If a homeserver refuses a request with an as_token,
+		// DelayedEvents.manage of package matrix repeats the request without it.
 		k.end(ctx, t.Job, slog.LevelWarn, "the homeserver refused it and dropped it: the owner has left the room or lacks power")
 	default:
 		k.logFailure(t.Job, leave.Send, t.Sends, err)

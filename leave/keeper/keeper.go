@@ -55,16 +55,18 @@ type Keeper struct {
 	// participant. The argument is one of [leave.NodeResults].
 	NodeAsked func(answer string)
 	// Silent, if set, is called once if participants come and go although no webhook has
-	// ever come. Shared says that other processes use the same store. Then the webhooks
-	// may go to these processes.
+	// ever come. Shared says that other processes use the same store. Then a join without
+	// a webhook proves nothing, because LiveKit may have sent the webhook to another
+	// process.
 	Silent func()
 	Shared bool
 	// Degraded, if set, reports whether the store's database is away. Then the store
 	// answers from the memory of this process.
 	Degraded func() bool
-	// Jitter, if set, returns how long to wait instead of pause. Different pauses spread
-	// out actions that are due at the same moment. If Jitter is nil, the keeper shortens
-	// each pause at random by up to a tenth.
+	// Jitter, if set, gets the length of a pause and returns a similar length, which the
+	// keeper uses instead. Such different pauses spread out actions that are due at the
+	// same moment. If Jitter is nil, the keeper shortens each pause at random by up to a
+	// tenth.
 	Jitter func(pause time.Duration) time.Duration
 
 	once    sync.Once
@@ -140,10 +142,10 @@ func (k *Keeper) now() time.Time {
 	return k.Clock.Now()
 }
 
-// round records that the loop of Run goes on. If the process was frozen or the machine
-// slept, round records that the loop has begun anew. It also does so while the store's
-// database is away, because jobs that only the database has must then wait. No job ends
-// only because it had to wait.
+// round records that the loop of Run goes on. It also sets k.began, the time before
+// which waiting does not count against a job (see [leave.Job.Over]). It sets k.began to
+// now if the process was frozen or the machine slept. It does the same while the store's
+// database is away, because the keeper cannot reach jobs that only the database has.
 func (k *Keeper) round(now time.Time) {
 	if k.Stalled(now) || k.degraded() {
 		k.began.Store(now.UnixMilli())

@@ -54,7 +54,8 @@ func TestStaysAsLongAsTheParticipant(t *testing.T) {
 				time.Sleep(span)
 				w.wantFate("d1", "", time.Time{}, 0)
 				// The keeper restarts a leave with a delay of 18 s every 4.5 s, and a leave
-				// with a delay of an hour every 48 min.
+				// with a delay of an hour every 48 min (leave.Period). It shortens each of
+				// these periods by up to a tenth.
 				most := span/(min(delay*4/5, max(delay/4, delay-30*time.Second))*9/10) + 2
 				if got := w.count("restart d1"); got > int(most) {
 					t.Errorf("%d restarts in %v, want at most %d", got, span, most)

@@ -10,10 +10,11 @@ import (
 )
 
 const (
-	// These are how long the keeper puts off an action while it asks LiveKit nodes. It
-	// puts off the job's next question to the SFU by nodeWait, which is a little longer
-	// than a node's answer takes. If the doubt is slight, it uses shortWait instead. If
-	// too many questions to nodes are running already, it puts off a send by busyWait.
+	// nodeWait is how long the keeper puts off a job's next question to the SFU while
+	// it asks a LiveKit node about the job. It is a little longer than a node's answer
+	// takes. shortWait takes the place of nodeWait if the doubt is slight
+	// (leave.SlightDoubt). busyWait is how long the keeper puts off a send if it cannot
+	// ask the node, because too many questions to nodes are running already.
 	nodeWait  = 6 * time.Second
 	shortWait = 1500 * time.Millisecond
 	busyWait  = time.Second
@@ -52,8 +53,9 @@ func (k *Keeper) ask(ctx context.Context, j leave.Job) (leave.Answer, error) {
 }
 
 // goesOn reports whether the keeper may send the leave after the SFU's answer a or the
-// error err. If not, goesOn writes the changed job. If so, and a node was asked, goesOn
-// renews the lease, because the node may have taken longer than the old lease lasts.
+// error err. If the keeper may not send it, goesOn writes the changed job. If the keeper
+// may send it, and has asked a node, goesOn renews the lease, because the node may have
+// taken longer than the old lease lasts.
 func (k *Keeper) goesOn(ctx context.Context, t task, a leave.Answer, err error) (task, bool) {
 	if errors.Is(err, presence.ErrBusy) {
 		k.postpone(ctx, t, leave.Send, busyWait)

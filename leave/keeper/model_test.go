@@ -141,8 +141,8 @@ func (m *model) run() {
 }
 
 // settled is the shortest time for which a client stays after it has come back. With a
-// shorter stay, the client could leave in the grace period in which it came. If all
-// webhooks were lost as well, the keeper could not know that the client had come.
+// shorter stay, the client could come back and leave again within one grace period. If
+// all webhooks were lost as well, the keeper could not know that the client had come.
 const settled = 3 * time.Second
 
 // upTo returns a random time that is shorter than d.

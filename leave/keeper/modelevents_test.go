@@ -132,10 +132,10 @@ func (m *model) sfuAway() {
 }
 
 // proxyAnswers makes the SFU go away, while a proxy holds the connections and answers
-// in the SFU's place. Clients can still delegate. If the keeper has not noticed the
-// outage, it sends the leave after two answers without the participant. So a
-// participant who has come back must not leave again immediately: it stays for a
-// whole grace period.
+// in the SFU's place. Clients can still delegate. At the end the participant comes
+// back, and stays for the time grace.Outage. A participant who left earlier could get
+// the leave at once: if the keeper has not noticed the outage, two answers of the SFU
+// without the participant are enough.
 func (m *model) proxyAnswers() {
 	m.fake.FailAlways([]sfutest.Fault{sfutest.Status(502), sfutest.Status(404), sfutest.Garbage()}[m.random.IntN(3)])
 	m.restartAll()
@@ -232,9 +232,9 @@ func (m *model) nodeStops() {
 }
 
 // nodeIsCutOff cuts the participant's node off from LiveKit's Redis for up to 20 s. The
-// clients of the node do not notice this. If the Redis has just lost their records, the
-// keeper must ask who is in the room before the cut. Otherwise it cannot know that the
-// clients are there. So nodeIsCutOff first waits until the keeper has asked.
+// clients of the node do not notice this. The Redis may just have lost their records.
+// Then the keeper knows of the clients only if it has asked about the room since. So
+// nodeIsCutOff first waits until the keeper has asked.
 func (m *model) nodeIsCutOff() {
 	time.Sleep(65 * time.Second)
 	home := m.home()

@@ -75,8 +75,8 @@ func TestWorkerPanics(t *testing.T) {
 	}
 }
 
-// TestPatrolPanics makes the keeper panic while it asks who is in a room. Only this
-// question may end, and the log must show the panic and the room.
+// TestPatrolPanics makes the keeper panic each time it asks who is in a room. The keeper
+// must go on, and later send the leave. The log must show the panic and the room.
 func TestPatrolPanics(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)

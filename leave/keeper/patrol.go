@@ -97,9 +97,9 @@ type looks struct {
 	under map[sfu.Room]bool
 }
 
-// start runs the function look, which asks the SFU about room, in a new goroutine.
-// While roomsAtOnce looks are running, start waits. If a look into the same room is
-// running, it starts nothing and reports false.
+// start runs the function look in a new goroutine. look asks the SFU who is in room.
+// While roomsAtOnce such functions are running, start waits. If one is running for the
+// same room, start does not run look, and reports false.
 func (l *looks) start(room sfu.Room, look func()) (started bool) {
 	l.permits <- struct{}{}
 	l.mu.Lock()
@@ -127,10 +127,11 @@ const returning = 3 * time.Second
 
 // every returns the time after which the keeper asks again who is in a room. Usually
 // this is Interval, which is 60 s unless LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS is set.
-// 0 and more than 10 min (neverOff) count as 10 min.
+// If Interval is 0 or more than 10 min, the time is 10 min (neverOff).
 //
 // The keeper asks about all rooms right after its start and right after an outage of
-// the SFU. For twice Grace.Outage after an outage, the time is 3 s (returning).
+// the SFU. After the end of an outage, the time is at most 3 s (returning) for a period
+// of 2 * Grace.Outage.
 func (k *Keeper) every(now time.Time) time.Duration {
 	every := min(cmp.Or(k.Interval, neverOff), neverOff)
 	since := k.started
@@ -200,8 +201,9 @@ func (k *Keeper) askOldest(ctx context.Context, room sfu.Room, since time.Time) 
 	}
 }
 
-// bringBack creates a missing room that should have participants. Clients need the room
-// to reconnect. While the room does not exist, no participant counts as absent from it.
+// bringBack creates the room if it does not exist although one of the jobs has a
+// participant who should be in it or may come back to it. Without the room, clients
+// cannot reconnect, and the keeper cannot tell which participants are gone.
 func (k *Keeper) bringBack(ctx context.Context, room sfu.Room, jobs []leave.Job, answers []leave.Answer) error {
 	for i, job := range jobs {
 		if job.Lacks(answers[i]) {

@@ -13,8 +13,8 @@ import (
 
 // TestReplacedIsCancelledAfterTheEnd replaces a leave by another one. The job of the
 // new leave ends before the old leave is cancelled. The keeper must still cancel the
-// old leave. Otherwise it would fire and end the membership of a participant who is
-// back.
+// old leave. Otherwise the old leave would fire, and end the membership of a
+// participant who is back.
 func TestReplacedIsCancelledAfterTheEnd(t *testing.T) {
 	ends := map[string]func(w *world){
 		"sent": func(w *world) {
@@ -197,8 +197,8 @@ func TestDelegatedAgainWhileItIsSent(t *testing.T) {
 	})
 }
 
-// TestTooManyReplaced checks that the keeper refuses a delegation if the job already
-// has the greatest number of leaves that it must cancel.
+// TestTooManyReplaced checks that the keeper refuses a new delegation while as many
+// replaced leaves of the job as allowed (8) are not cancelled yet.
 func TestTooManyReplaced(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)

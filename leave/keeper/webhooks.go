@@ -29,10 +29,10 @@ func (k *Keeper) silent() {
 // has reached this process.
 func (k *Keeper) MissesWebhooks() bool { return k.webhooks.missed.Load() && !k.webhooks.come.Load() }
 
-// cameUnreported calls silent if a participant has joined, and this process got no
-// webhook about that. It does not count participants who may have joined before this
-// process started. If other processes share the store, cameUnreported does nothing,
-// because LiveKit may have sent the webhooks to them.
+// cameUnreported calls k.silent if a participant has joined, and this process got no
+// webhook about the join. It does not count participants who may have joined before
+// this process started. If other processes share the store, cameUnreported does
+// nothing, because LiveKit may have sent the webhooks to them.
 func (k *Keeper) cameUnreported(jobs []leave.Job, answers []leave.Answer) {
 	if k.Shared {
 		return
@@ -47,8 +47,7 @@ func (k *Keeper) cameUnreported(jobs []leave.Job, answers []leave.Answer) {
 }
 
 // leftUnreported calls silent if a participant has left, and no process got a webhook
-// about that. It counts a participant only when the SFU has said twice that the
-// participant is gone.
+// about that. It does so only when the SFU has said twice that the participant is gone.
 func (k *Keeper) leftUnreported(j leave.Job, a leave.Answer) {
 	if j.State == leave.Leaving && j.LeftSession == "" && !j.ClearLeave && a.Outage == 0 {
 		k.silent()

@@ -52,7 +52,7 @@ type world struct {
 	// fault, if set, is called for each call to the SFU. It returns the error of that
 	// call, or nil if the call succeeds.
 	fault      func(call string, room sfu.Room) error
-	line       chan struct{} // the connection to the SFU; set closes it when the SFU goes away
+	line       chan struct{} // the connection to the SFU; the method set closes it when the SFU goes away
 	asked      int
 	created    []sfu.Room
 	elsewhere  bool      // whether the SFU is on another machine than the keeper
@@ -93,7 +93,7 @@ type delayed struct {
 	delay     time.Duration
 	timer     *time.Timer
 	restarted time.Time
-	over      string // how the event ended: "sent", "fired" or "cancelled"; "" while the event waits
+	over      string // how the event ended: "sent" by a request, "fired" after its delay, or "cancelled"; "" while the event waits
 	at        time.Time
 }
 

@@ -9,7 +9,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// The methods in this file make a world a keeper.SFU.
+// With the methods in this file, the type world implements keeper.SFU.
 
 // sessions holds the session (participant.sid) of each participant, by room and
 // identity.

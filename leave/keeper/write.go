@@ -21,8 +21,9 @@ const (
 // giveBack applies change to a leased job, writes the result, and ends the lease of
 // this process.
 func (k *Keeper) giveBack(ctx context.Context, t task, change func(leave.Job) leave.Job) {
-	// If the lease ends later than the time last, it is a newer lease: another worker of
-	// this process has claimed the job.
+	// The lease of this task may have been extended, but it ends before the time last.
+	// A lease that ends later is a newer one: another worker of this process has
+	// claimed the job.
 	last := t.Lease.Until.Add(t.LeaseTime() / 2)
 	k.note(ctx, t.Job, func(j leave.Job) leave.Job {
 		j = change(j)
@@ -55,8 +56,9 @@ func (k *Keeper) note(ctx context.Context, job leave.Job, change func(leave.Job)
 	k.logStore("writing a job", job, err)
 }
 
-// renew writes next, the changed job, with a new lease. It returns an error if another
-// process has written the job in between, or if the store does not answer.
+// renew writes the changed job (the argument next) with a new lease. It returns an
+// error if another process has written the job in between, or if the store does not
+// answer.
 func (k *Keeper) renew(ctx context.Context, t task, next leave.Job) (task, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()

@@ -17,9 +17,9 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// Many returns a delegation. Each i gives another one. There are 50 delegations in each
-// room, and 4 of each user. Their texts have the same length as real ones. All texts
-// are different.
+// Many returns the delegation with the number i. There are 50 delegations in each room,
+// and 4 of each user. Room names, identities, user ids and delay ids have the same
+// length as real ones.
 func Many(tb testing.TB, i int, now time.Time) leave.Job {
 	tb.Helper()
 	user, err := matrix.ParseUserID(fmt.Sprintf("@somebody%d:matrix.example.org", i/4))
@@ -82,8 +82,9 @@ func AtOnce(n int, do func(i int)) (rate float64) {
 	return float64(n) / time.Since(begin).Seconds()
 }
 
-// BytesPerJob returns how many bytes of heap a store needs for each job. It stores as
-// many connected jobs as the argument jobs says, and leases a hundredth of them.
+// BytesPerJob returns how many bytes of heap a store needs for each job. The argument
+// jobs is how many jobs BytesPerJob puts into the store. Their participants are
+// connected. BytesPerJob leases a hundredth of the jobs.
 func BytesPerJob(tb testing.TB, jobs int, open func() Store) float64 {
 	tb.Helper()
 	now := time.Now()

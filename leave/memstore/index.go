@@ -42,8 +42,8 @@ func (s *Store) add(key leave.Key) *entry {
 	return e
 }
 
-// drop removes the job of e. If the job's room or user has no other job, drop removes
-// it, too.
+// drop removes the job of e. It also removes the job's room and the job's user if they
+// have no other job.
 func (s *Store) drop(e *entry) {
 	delete(s.jobs, e.key)
 	s.due.remove(e)

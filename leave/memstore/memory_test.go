@@ -14,8 +14,8 @@ import (
 // take 200 of these bytes.
 const mostBytes = 600
 
-// filled returns a store with the given number of jobs. Their participants have been
-// connected since the time now.
+// filled returns a store with the given number of jobs. The argument now is when their
+// participants joined.
 func filled(tb testing.TB, jobs int, now time.Time) *memstore.Store {
 	s := memstore.New()
 	for i := range jobs {

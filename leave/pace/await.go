@@ -16,9 +16,9 @@ type waiter struct {
 }
 
 // Await is like Take, but the job can wait for up to waitTime. It waits if its
-// homeserver answers soon and already has all the workers that it may have. The most
-// urgent job gets the next free worker. Of equally urgent jobs, the one that came first
-// gets it. Without this order, some jobs would find no worker again and again.
+// homeserver answers soon, and all workers that the homeserver may have are busy. The
+// most urgent job gets the next free worker. Of equally urgent jobs, the one that came
+// first gets it. Without this order, some jobs would find no worker again and again.
 func (w *Workers) Await(server matrix.ServerName, u Urgency, waitTime time.Duration, now func() time.Time) (release func(), ok bool) {
 	began := now()
 	if release, ok = w.takeFirst(server, u, began); ok {
@@ -53,8 +53,8 @@ func (w *Workers) takeFirst(server matrix.ServerName, u Urgency, now time.Time) 
 	return w.Take(server, u, now)
 }
 
-// enqueue adds a job to those that wait for a worker of server. If server does not
-// answer soon, jobs must not wait for its workers. Then enqueue returns nil.
+// enqueue adds a job to the jobs that wait for a worker of server. But if server is
+// slow ([Workers.isQuick]), no job may wait for its workers, and enqueue returns nil.
 func (w *Workers) enqueue(server matrix.ServerName, u Urgency, now func() time.Time, began time.Time) *waiter {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -33,9 +33,9 @@ const (
 	lowerTime   = time.Second      // if several answers 429 come within this time, they lower the rate only once
 	recoverTime = 10 * time.Second // how long a lowered rate stays the same; then it becomes 1.5 times as high
 	tellAgain   = time.Hour        // the shortest time between two calls of Budget.Limited
-	// comeTime is how late a job may come back. A waiting job comes back after
-	// longestWait at the latest, because the queue may have changed by then. Only a
-	// Retry-After makes it wait longer.
+	// comeTime is by how much a job may miss the time at which it is to come back. This
+	// time is at most longestWait away, because the queue may change. Only a Retry-After
+	// of the homeserver makes a job wait longer.
 	comeTime    = 200 * time.Millisecond
 	longestWait = time.Minute
 )
@@ -54,7 +54,8 @@ func (bk *bucket) fill(full float64, now time.Time) *bucket {
 }
 
 // need returns how many tokens the bucket must have before a request of urgency u may
-// take one. The bucket keeps tokens for more urgent requests.
+// take one. The other tokens stay for more urgent requests. While jobs that are more
+// urgent wait, the bucket must have even more tokens.
 func (bk *bucket) need(u Urgency, now time.Time) float64 {
 	need := 1 + u.reserve()*(bk.depth()-1)
 	if now.Before(bk.end(u + 1).Add(comeTime)) {
@@ -67,8 +68,9 @@ func (bk *bucket) need(u Urgency, now time.Time) float64 {
 // made at the same time.
 func (bk *bucket) depth() float64 { return math.Max(bk.rate, burst) }
 
-// enqueue returns how long a job of urgency u must wait: until all waiting jobs that
-// are at least as urgent have had their turn, and at least until the time first.
+// enqueue returns how long a job of urgency u must wait. It comes back after all waiting
+// jobs that are at least as urgent, and not before the time first. It waits for
+// longestWait at most, unless first is later.
 func (bk *bucket) enqueue(u Urgency, first, now time.Time) time.Duration {
 	at := timing.Later(first, bk.end(u).Add(bk.lasts(1)))
 	at = timing.Earlier(at, timing.Later(first, now.Add(longestWait)))
@@ -76,8 +78,8 @@ func (bk *bucket) enqueue(u Urgency, first, now time.Time) time.Duration {
 	return at.Sub(now)
 }
 
-// end returns when the last waiting job is to come back. It considers only jobs that
-// have the given urgency or a greater one.
+// end returns the latest time at which a waiting job is to come back. It considers only
+// jobs of the urgency least and of higher urgencies.
 func (bk *bucket) end(least Urgency) (end time.Time) {
 	for _, at := range bk.queue[least:] {
 		end = timing.Later(end, at)

@@ -67,7 +67,8 @@ func (b *Budget) free(server matrix.ServerName, now time.Time) bool {
 }
 
 // shut returns for how long server still wants no requests, because of a Retry-After.
-// It is for a server without another limit. The caller holds b.mu.
+// It is for a server that needs no other limit at present (see free). The caller holds
+// b.mu.
 func (b *Budget) shut(server matrix.ServerName, u Urgency, now time.Time) time.Duration {
 	if bk, known := b.buckets.get(server); known && u != Last {
 		return max(0, bk.shut.Sub(now))
@@ -75,8 +76,8 @@ func (b *Budget) shut(server matrix.ServerName, u Urgency, now time.Time) time.D
 	return 0
 }
 
-// bucket returns the bucket of server, with the tokens up to now. The caller holds
-// b.mu.
+// bucket returns the bucket of server, after adding the tokens for the time until now.
+// The caller holds b.mu.
 func (b *Budget) bucket(server matrix.ServerName, now time.Time) *bucket {
 	bk, known := b.buckets.get(server)
 	if !known {
@@ -125,9 +126,9 @@ func (b *Budget) CarriesUser(server matrix.ServerName, user, others float64, now
 
 // Status is the present state of a process's [Budget].
 type Status struct {
-	// Rate is the lowest rate of all homeservers, in requests a second. Tokens is how
-	// many requests may be made at the same time, at the homeserver with the fewest
-	// tokens. Both are zero if the budget has no limit.
+	// Rate is the lowest rate of all homeservers, in requests a second. Tokens is the
+	// number of tokens of the homeserver that has the fewest: so many requests may be
+	// made to it at the same time. Both are zero if the budget has no limit.
 	Rate, Tokens float64
 	// Lowered is how many homeservers have a lower rate than Budget.Rate, because they
 	// have answered 429.

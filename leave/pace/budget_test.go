@@ -18,8 +18,9 @@ func taken(b *pace.Budget, server matrix.ServerName, now time.Time) (n int) {
 	return n
 }
 
-// TestAServerWithoutALimit has a homeserver that does not limit this service. The rate
-// must apply to it only after an answer 429, until the rate has risen again.
+// TestAServerWithoutALimit has a homeserver that does not limit this service, so the
+// field Unbound exempts it from the rate. After an answer 429, the rate must apply to
+// this homeserver, too, until the lowered rate is as high as usual again.
 func TestAServerWithoutALimit(t *testing.T) {
 	own, other := matrixtest.ServerName(t, "own.org"), matrixtest.ServerName(t, "other.org")
 	b := &pace.Budget{Rate: 10, Unbound: func(s matrix.ServerName) bool { return s == own }}

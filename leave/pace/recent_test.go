@@ -41,9 +41,9 @@ func TestStrangersHaveNoPaceForgotten(t *testing.T) {
 	}
 }
 
-// TestStrangersHaveNobodyBeSlow has a homeserver that answers soon. Meanwhile, the
-// service also uses very many other homeservers. The first one must keep its share of
-// the workers.
+// TestStrangersHaveNobodyBeSlow has a homeserver that answers quickly. Then the service
+// also uses very many other homeservers. The first homeserver must still count as
+// quick, and keep its share of the workers.
 func TestStrangersHaveNobodyBeSlow(t *testing.T) {
 	var w pace.Workers
 	own, now := matrixtest.ServerName(t, "own.org"), time.Now()

@@ -23,8 +23,8 @@ const (
 )
 
 // levels is how many levels of remaining time there are. Each level begins at a power
-// of two, in seconds, and ends at the next power of two. So 18 levels are enough for
-// the longest delay.
+// of two, in seconds, and ends at the next power of two. 18 levels reach up to 2^17 s
+// (36 hours), which is more than leave.MaxDelay.
 const levels = 18
 
 // OfRestart returns the urgency of a restart of the job at the time now. It depends on
@@ -46,8 +46,8 @@ func OfRestart(j leave.Job, now time.Time) Urgency {
 // replaced leave.
 func OfLeave(leave.Job, time.Time) Urgency { return Leave }
 
-// level returns the level for the remaining time. The less time is left, the greater is
-// the level.
+// level returns the level of a restart, from 0 to levels-1. left is the time until the
+// leave fires. The less time is left, the greater is the level.
 func level(left time.Duration) Urgency {
 	return Urgency(levels - 1 - min(bits.Len64(uint64(max(left, 0)/time.Second)), levels-1))
 }

@@ -15,8 +15,8 @@ import (
 // is ready to use.
 type Workers struct {
 	mu sync.Mutex
-	// busy has a time for each worker that is at work for a homeserver: when that worker
-	// began.
+	// busy has the workers that are at work for each homeserver. A worker is represented
+	// by the time when it began.
 	busy map[matrix.ServerName][]time.Time
 	// waiting has the jobs that wait for a worker of a homeserver. The first job gets
 	// the next free worker.

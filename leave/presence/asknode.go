@@ -55,7 +55,7 @@ func (p *Presence) askNode(ctx context.Context, j leave.Job, a leave.Answer) (le
 		a.Node = leave.NodeAnswers
 	default:
 		a.Node = leave.NodeRefuses
-		if a.Session != "" || j.Unrecorded { // without a record, there was perhaps no session that could be lost
+		if a.Session != "" || j.Unrecorded { // a record, or a node that held the session, proves that there was a session, which is now lost
 			p.nodes.lose(p.Clock.Now())
 		}
 	}
@@ -125,8 +125,8 @@ func (p *Presence) AskNodes(ctx context.Context, room sfu.Room, every time.Durat
 
 // AskAll asks the nodes of all participants who are connected to room, and passes each
 // answer to the function told. The questions come one after another, at most one per
-// routinePause. AskAll does not wait for the answers. Each question has a goroutine,
-// which asking counts. If a question must wait too long or fails, AskAll calls Doubt
+// routinePause. AskAll does not wait for the answers. Each question has a goroutine in
+// the WaitGroup asking. If a question must wait too long or fails, AskAll calls Doubt
 // for the room.
 func (p *Presence) AskAll(ctx context.Context, asking *sync.WaitGroup, room sfu.Room, jobs []leave.Job, told func(leave.Job, leave.Answer)) {
 	for _, j := range jobs {
@@ -141,8 +141,8 @@ func (p *Presence) AskAll(ctx context.Context, asking *sync.WaitGroup, room sfu.
 	}
 }
 
-// startAsking asks the node of j's participant in a new goroutine, which asking counts.
-// It adds the node's answer to a, and passes the result to the function told. If the
+// startAsking asks the node of j's participant in a new goroutine of the WaitGroup
+// asking. It adds the node's answer to a, and passes a to the function told. If the
 // question fails, it calls Doubt for the room.
 func (p *Presence) startAsking(ctx context.Context, asking *sync.WaitGroup, j leave.Job, a leave.Answer, told func(leave.Answer)) {
 	if !p.nodes.many.take(ctx, mostAtOnce) {
@@ -174,14 +174,15 @@ const maxPanic = 500
 
 // AskOldest asks the node of one participant: the one who has been in room for longest.
 // It considers only participants who came before the time since. LiveKit puts all
-// participants of a room on one node. But if that node is gone, participants who come
-// later are on another node. If the node does not hold the session, AskOldest asks
-// about all other participants who came before that time.
+// participants of a room on one node. If that node is gone, participants who come later
+// are on another node. So the oldest session is the most likely one to be lost. If the
+// node does not hold this session, AskOldest asks about all other participants who came
+// before the time since.
 //
-// If the keeper is already asking about a participant alone, that participant may have
-// come back. So AskOldest chooses such participants last. It returns the jobs that it
-// asked about, and an answer for each of them. Each answer says that the session is in
-// the SFU's record.
+// If the keeper already asks about a participant alone, this participant may have come
+// back to another node. So AskOldest chooses such participants last. It returns the jobs
+// that it asked about, and an answer for each of them. Each answer says that the session
+// is in the SFU's record.
 func (p *Presence) AskOldest(ctx context.Context, room sfu.Room, since time.Time, jobs []leave.Job) (asked []leave.Job, answers []leave.Answer) {
 	for _, j := range jobs {
 		if j.State == leave.Connected && j.Refused.IsZero() && j.RoomSeen.Before(since) {

@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	// connectPause is the shortest time between two checks for a restart of the SFU.
-	// When a connection ends that was open for longer than connectPause, the service
-	// opens another one after reconnectPause.
+	// When the connection to the SFU ends, or cannot be opened, the service opens
+	// another one after connectPause. If the old connection was open for longer than
+	// connectPause, reconnectPause is enough.
 	connectPause   = time.Second
 	reconnectPause = 100 * time.Millisecond
 )
@@ -41,8 +41,8 @@ func (p *Presence) watchConnection(ctx context.Context) {
 }
 
 // connectionEnded finds out why the connection has ended: either the SFU has restarted,
-// or a proxy has closed an idle connection. After a restart, an outage of the SFU
-// begins.
+// or a proxy has closed an idle connection. If the SFU has restarted, connectionEnded
+// records that an outage of the SFU begins.
 func (p *Presence) connectionEnded(ctx context.Context) {
 	now := p.Clock.Now()
 	if !p.ping(ctx) {

@@ -16,7 +16,8 @@ import (
 // participant's node:
 //   - An answer is in doubt ([leave.Job.Doubts]).
 //   - Somebody has joined the room, or a question about the room has failed.
-//   - The keeper asks who is in the room, and this is every fourth time.
+//   - The keeper asks who is in the room, and has asked three times without the nodes
+//     (looksPerQuestion).
 
 const (
 	// nodeTime is how long a question to a node may take. LiveKit takes 3 s to say that
@@ -47,12 +48,12 @@ const (
 	// node is lost when LiveKit says that no node holds a session.
 	lossTime = time.Minute
 	// doubtTime is the time between a call of Doubt, for example after a join, and the
-	// keeper's question to the room's nodes. If a node was lost, other participants may
-	// join again in this time.
+	// keeper's question to the room's nodes. If a node was lost, this pause gives its
+	// participants time to join again, so that the keeper need not ask about them.
 	doubtTime = time.Second
-	// lookTime separates two kinds of connected jobs. If the keeper has planned a
-	// question about a job's participant alone, the job's NextLook is less than
-	// lookTime ahead. Otherwise NextLook is much later.
+	// lookTime tells whether the keeper has planned a question about the participant of
+	// a connected job. If it has, the job's NextLook is less than lookTime ahead. If it
+	// has not, NextLook is much later.
 	lookTime = time.Minute
 	// maxRooms limits the rooms for which Doubt was called. If there is one more,
 	// Presence forgets all earlier ones. maxRooms also limits the rooms that wait for
@@ -79,8 +80,8 @@ type nodes struct {
 // first call, and the field last is the last call.
 type doubted struct{ since, last time.Time }
 
-// Doubt makes the keeper soon ask a node about the room: the node of the participant
-// who has been in the room for longest.
+// Doubt makes the keeper ask a node about the room soon. It asks the node of the
+// participant who has been in the room for the longest time.
 func (p *Presence) Doubt(room sfu.Room) { p.nodes.doubt(room, p.Clock.Now()) }
 
 func (n *nodes) doubt(room sfu.Room, now time.Time) {
@@ -98,8 +99,8 @@ func (n *nodes) doubt(room sfu.Room, now time.Time) {
 }
 
 // Doubted returns the rooms for which Doubt was first called at least doubtTime ago.
-// The value is when Doubt was last called for the room. Doubted does not return these
-// rooms again until Doubt is called again.
+// The value is when Doubt was last called for the room. Doubted then forgets these
+// rooms.
 func (p *Presence) Doubted() map[sfu.Room]time.Time {
 	n, now := &p.nodes, p.Clock.Now()
 	n.mu.Lock()
@@ -114,7 +115,8 @@ func (p *Presence) Doubted() map[sfu.Room]time.Time {
 	return due
 }
 
-// plan adds the room to those that Planned returns.
+// plan adds the room to those for which the keeper must call AskAll. Planned returns
+// these rooms.
 func (n *nodes) plan(room sfu.Room) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -138,17 +140,18 @@ func (p *Presence) Planned() (room sfu.Room, ok bool) {
 	return "", false
 }
 
-// isFourth reports whether the keeper must also ask LiveKit nodes about room at the
-// time now. The keeper asks the SFU about the room once in the time every. At one in
-// four of these times, isFourth reports true. The result depends only on the room and
-// the time, so all processes that share the rooms get the same result.
+// isFourth reports whether the keeper must also ask LiveKit nodes about room, when it
+// asks the SFU about room at the time now. isFourth is true for one in four questions
+// to the SFU. The parameter every is the time between two of these questions. The
+// result depends only on the parameters, so all processes that share the rooms get the
+// same result.
 func isFourth(room sfu.Room, now time.Time, every time.Duration) bool {
 	h := fnv.New64a()
 	h.Write([]byte(room)) // every room gets another offset, so that the questions are spread over time
 	every = max(every, time.Millisecond)
 	four := looksPerQuestion * every
 	now = now.Add(time.Duration(h.Sum64() % uint64(four)))
-	late := every / 8 // the fourth time may be this late and still counts
+	late := every / 8 // a question may come this late and still be the fourth one
 	return now.Sub(now.Truncate(four)) <= every+late
 }
 

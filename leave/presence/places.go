@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// places limits how many tasks run at the same time. Each running task holds a place.
-// The argument most is the number of places: every call must pass the same number. The
-// zero value is ready to use.
+// places limits how many tasks run at the same time. Each running task has a place. The
+// methods get the number of places as the argument most, which must be the same in every
+// call. The zero value is ready to use.
 type places struct {
 	once sync.Once
 	free chan struct{}
@@ -15,7 +15,8 @@ type places struct {
 
 func (p *places) init(most int) { p.once.Do(func() { p.free = make(chan struct{}, most) }) }
 
-// tryTake takes a place if one is free. It reports whether it has taken one.
+// tryTake takes a place if one is free, and never waits. It reports whether it has taken
+// a place.
 func (p *places) tryTake(most int) bool {
 	p.init(most)
 	select {

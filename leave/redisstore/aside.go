@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	// asideTime is how long claims leave out an invalid record. Then they try the record
-	// again. Somebody may have mended it, or this may be a newer version of the program,
-	// which understands it.
+	// asideTime is how long no claim reads an invalid record. After this time, a claim
+	// reads the record again. Somebody may have mended it, or this may be a newer
+	// version of the program, which understands it.
 	asideTime = time.Minute
 	// keepTime is how long an invalid record is kept if it does not change. By then, the
 	// homeserver has sent the job's delayed event. Or a process that understands the
@@ -71,8 +71,8 @@ type noJob struct {
 	old bool
 }
 
-// bad logs why the record r is invalid, once for each content, and returns it as a
-// noJob.
+// bad returns the invalid record r as a noJob. It logs err, which says why the record
+// is invalid, unless it has already logged a record with the same content.
 func (s *Store) bad(r stored, err error) noJob {
 	now := s.clock.ours.Now()
 	isNew, since := s.aside.note(r, now)
@@ -87,8 +87,8 @@ func (s *Store) bad(r stored, err error) noJob {
 	return noJob{r, old}
 }
 
-// setAside makes claims leave out the given invalid records for asideTime. It removes
-// those that are old.
+// setAside puts off the given invalid records, so that no claim reads them for
+// asideTime. It removes the records that are old.
 func (s *Store) setAside(ctx context.Context, now time.Time, records []noJob) {
 	var parts []int
 	var args []any

@@ -53,8 +53,9 @@ func badValues(tb testing.TB, ours string) []string {
 }
 
 // TestForeignValues has an invalid record in the older record format (the first one).
-// Other jobs must be claimed as usual. The invalid record must be logged once, and must
-// not be claimed all the time. A delegation with the same key must succeed.
+// Other jobs must be claimed as usual. The invalid record must be logged once, and
+// claims must try it at most once a minute. A delegation with the same key must
+// succeed.
 func TestForeignValues(t *testing.T) {
 	server := miniredis.RunT(t)
 	put(t, open(t, "redis://"+server.Addr()), delegation(t, "a", time.Now()))

@@ -18,9 +18,10 @@ type Board struct{ store *Store }
 // Board returns the board that the store's Redis holds.
 func (s *Store) Board() Board { return Board{s} }
 
-// OpenBoard returns a board on the Redis in o, for a service that does not store leaves
-// there. end closes the board's connections. If Redis does not answer, OpenBoard logs a
-// warning. It returns an error if the URL is invalid, or if Redis refuses this service.
+// OpenBoard returns a board in the Redis that o names. It is for a service that does not
+// store leaves there. The function end closes the board's connections. If Redis does not
+// answer, OpenBoard logs a warning. It returns an error if the URL is invalid, or if
+// Redis refuses this service.
 func OpenBoard(ctx context.Context, o Options) (board Board, end func() error, err error) {
 	s, err := newStore(o, callTime)
 	if err != nil {

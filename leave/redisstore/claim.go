@@ -28,8 +28,9 @@ func (s *Store) Claim(ctx context.Context, holder string, now time.Time, n int) 
 		case err != nil && len(jobs) == 0:
 			return nil, err
 		case err == nil && c.after != never && len(some) > 0 && len(jobs) < n && s.hasTime(began):
-			// Each claim returns only some of the due jobs, because the due times of jobs
-			// in the two record formats alternate.
+			// One call of claim may have returned only some of the due jobs. It returns
+			// jobs in the second record format only up to the due time of the next job
+			// in the first record format.
 			continue
 		case moves:
 			s.move(ctx, began)
@@ -70,8 +71,8 @@ type claimed struct {
 // never is later than the due time of any job.
 const never = math.MaxInt64
 
-// partHead describes a part of the due times of jobs in the second record format. part
-// is the number of the part. due is when the first job of the part is due.
+// partHead says when the first job of a part is due. The due times of the jobs in the
+// second record format are divided into numbered parts.
 type partHead struct {
 	part int
 	due  int64

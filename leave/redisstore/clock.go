@@ -8,8 +8,8 @@ import (
 	"matrixrtc-auth/internal/clock"
 )
 
-// slack is how much two clocks may differ without a correction. It is not known exactly
-// when Redis has read its clock.
+// slack is how much two clocks may differ without a correction. Small differences are
+// only apparent, because this process does not know exactly when Redis read its clock.
 const slack = time.Second
 
 // concede is how long a replica accepts corrections by other replicas, after its first
@@ -22,7 +22,7 @@ const concede = time.Minute
 // storeClock translates between the store's time and our clock, which never jumps. The
 // store's time is the clock of Redis plus a correction. If the store's time does not
 // fit our clock, somebody has set the clock of Redis, or another server has taken over.
-// Then our clock is right.
+// In both cases, our clock is right.
 type storeClock struct {
 	ours *clock.Clock
 
@@ -49,9 +49,9 @@ type verdict struct {
 	difference time.Duration // the store's time minus our clock
 }
 
-// heard records an answer of Redis with the store's time and the correction. It returns
-// what the answer shows about the clocks. sent is when this process sent the command,
-// by our clock.
+// heard records an answer of Redis, and returns what the answer shows about the clocks.
+// The answer contains the store's time and the milliseconds that are added to the clock
+// of Redis (correction). sent is when this process sent the command, by our clock.
 func (c *storeClock) heard(store, correction int64, sent time.Time) verdict {
 	now := moment{store: store, ours: c.ours.Now(), correction: correction}
 	now.took = now.ours.Sub(sent)
@@ -62,7 +62,7 @@ func (c *storeClock) heard(store, correction int64, sent time.Time) verdict {
 		switch byOthers := correction != c.last.correction; {
 		case recently && byOthers:
 		case recently && correction == c.replaced:
-			return verdict{} // this answer is older than the one before
+			return verdict{} // Redis gave this answer before this process changed the correction
 		default:
 			return verdict{jump: jump, correction: correction}
 		}
@@ -90,8 +90,9 @@ func (c *storeClock) jump(now moment) time.Duration {
 		return 0
 	}
 	passed := now.ours.Sub(c.last.ours)
-	// In both answers of Redis, the store's time can be too old, at most by the field
-	// took of the answer. Besides, clocks drift.
+	// Redis may have read its clock as soon as it got the request. So the time in each
+	// of the two answers can be too old by up to the time that the answer took (the
+	// field took). The term passed/1000 is for clocks that drift.
 	tolerance := 2*slack + now.took + c.last.took + passed/1000
 	jump := time.Duration(now.store-c.last.store)*time.Millisecond - passed
 	if jump.Abs() > tolerance {
@@ -100,8 +101,8 @@ func (c *storeClock) jump(now moment) time.Duration {
 	return 0
 }
 
-// compare checks the recorded difference between the clocks against the moment now. If
-// the recorded difference is wrong, compare replaces it.
+// compare checks whether c.difference fits now, a new moment of both clocks. If it does
+// not fit, compare replaces it.
 func (c *storeClock) compare(now moment, sent time.Time) {
 	least := time.UnixMilli(now.store).Sub(now.ours) - slack
 	most := time.UnixMilli(now.store).Sub(sent) + slack

@@ -14,7 +14,7 @@ type bench struct {
 	storeClock
 	machine clocktest.Machine // the machine of this process, with its clock
 	redis   time.Duration     // how far Redis' clock is ahead of the real time
-	applied int64             // the correction that is stored in Redis, in milliseconds
+	applied int64             // how many milliseconds Redis must add to its clock; Redis stores this number
 }
 
 func newBench() *bench {
@@ -161,8 +161,9 @@ func TestPausedMachineConcedes(t *testing.T) {
 	})
 }
 
-// TestOthersAreWrong has a needless correction by another replica. It must count as a
-// jump, so that this replica corrects the time again.
+// TestOthersAreWrong checks the case that another replica changes the correction of
+// Redis' clock without need. The change must count as a jump of the store's time. So
+// this replica changes the correction again.
 func TestOthersAreWrong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()

@@ -60,7 +60,8 @@ func TestForm2KeepsAll(t *testing.T) {
 }
 
 // TestForm2ComparesNames stores the record of one key under the id of another key. The
-// record must count as invalid, because two keys can have the same id.
+// record must count as invalid: ids are hashes, so if two keys had the same id, the job
+// of one key would otherwise be taken for that of the other.
 func TestForm2ComparesNames(t *testing.T) {
 	job := recorded(t)[0]
 	value, err := encode2(job)

@@ -26,15 +26,15 @@ type gather struct {
 	mu      sync.Mutex
 	busy    bool      // whether the script that began last is still running
 	began   time.Time // when the last script began
-	scripts int       // how many scripts add has begun; only the last of them makes the waiting changes when it has ended
+	scripts int       // how many scripts add has begun; the waiting changes are made when the last of them has ended
 	waiting []*gathered
 }
 
 // gathered is a change of one caller. When done is closed, the change has its result or
 // err.
 type gathered struct {
-	ctx    context.Context // the caller's context, which ends at the time until
-	until  time.Time
+	ctx    context.Context // the caller's context
+	until  time.Time       // the deadline of ctx
 	change change
 	done   chan struct{}
 	result outcome
@@ -63,9 +63,9 @@ func (s *Store) writeOne(ctx context.Context, c change) (outcome, error) {
 	}
 }
 
-// add adds a change to those that wait. If no script is running, or only a slow one,
-// the caller must run a new script. Then add returns the changes for the new script,
-// and the script's number. Otherwise add returns no changes.
+// add adds a change to the waiting changes. If a script is running, and has run for less
+// than w.slow, add returns no changes. Otherwise it returns changes for a new script,
+// and the number of this script. The caller must then run the script.
 func (w *gather) add(g *gathered) (some []*gathered, script int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -77,8 +77,9 @@ func (w *gather) add(g *gathered) (some []*gathered, script int) {
 	return w.take(), w.scripts
 }
 
-// next returns the changes to make when the script with the given number has ended. It
-// returns none if that script was slow and add has begun another one.
+// next returns the changes for the next script, when the script with the given number
+// has ended. It returns none if add has begun another script meanwhile: the waiting
+// changes are then for the script after that one.
 func (w *gather) next(script int) (some []*gathered) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -134,8 +135,8 @@ func (s *Store) writeNext(script int) {
 }
 
 // byTimeLeft divides changes into groups, each for one script. A script must end before
-// the first of its callers gives up. So in each group, this caller has at least half as
-// much time left as each of the other callers.
+// the first of its callers gives up. So byTimeLeft puts callers with similar time left
+// into a group: nobody in it has less than half of the time that another one has.
 func byTimeLeft(some []*gathered) (groups [][]*gathered) {
 	now := time.Now()
 	slices.SortStableFunc(some, func(a, b *gathered) int { return b.until.Compare(a.until) })

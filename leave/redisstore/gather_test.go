@@ -190,8 +190,8 @@ func TestGatheredBesideHurried(t *testing.T) {
 	}
 }
 
-// TestGroupsByTimeLeft checks that changes share a script only if each caller keeps at
-// least half of its time.
+// TestGroupsByTimeLeft checks which changes share a script. The script ends when the
+// first caller gives up, so no other caller may have more than twice as much time left.
 func TestGroupsByTimeLeft(t *testing.T) {
 	const h = time.Hour
 	tests := map[string]struct {

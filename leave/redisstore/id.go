@@ -45,8 +45,7 @@ func roomID(room sfu.Room) string {
 // shard returns the number of the part that holds the due times of the room's jobs.
 func shard(room sfu.Room) int { return partOf(roomID(room)) }
 
-// partOf returns the number of the part that holds the due times of a room's jobs. The
-// ids of these jobs begin with roomID.
+// partOf is like shard, but takes the bytes with which the ids of the room's jobs begin.
 func partOf(roomID string) int {
 	return int(binary.BigEndian.Uint32([]byte(roomID)) % shards)
 }

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// TestOwnLastWrite checks which counts of writes a script must find in Redis. One of
-// them is the count at the last write of this process. A script must find it as long as
-// Redis certainly keeps it.
+// TestOwnLastWrite checks which numbers of writes a script must find in Redis. When
+// rememberWrote has passed since the last write of this process, a script must not
+// check known.wrote, because Redis keeps that number only for an hour longer.
 func TestOwnLastWrite(t *testing.T) {
 	var l life
 	l.begin("e", 100)

@@ -24,12 +24,12 @@ type life struct {
 // The epoch is a random text. The server gets a new one after each loss of data.
 type known struct {
 	epoch  string // "" before this process has reached the server
-	writes uint64 // how many writes of all processes there must be at least
-	wrote  uint64 // how many writes there were right after the last write of this process; 0 if the script does not check this
+	writes uint64 // the smallest possible number of writes by all processes together
+	wrote  uint64 // the number of writes right after this process's last write; 0 if the script does not check it
 }
 
-// rememberWrote is how long scripts check the count of writes at this process's last
-// write. The time begins at that write. Redis keeps this count for an hour longer.
+// rememberWrote is how long after this process's last write the scripts check
+// known.wrote. Redis keeps that number for an hour longer.
 const rememberWrote = 24 * time.Hour
 
 // expected returns what the next script must find in Redis.
@@ -46,8 +46,9 @@ func (l *life) expected(now time.Time) (known, error) {
 	return k, nil
 }
 
-// reached records the two counts in an answer of Redis. writes is how many writes all
-// processes have made. wrote is how many there were at the last write of this process.
+// reached records two counts that Redis has sent: writes is the present number of
+// writes by all processes, and wrote is that number right after this process's last
+// write.
 func (l *life) reached(epoch string, writes, wrote uint64, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -60,7 +61,8 @@ func (l *life) reached(epoch string, writes, wrote uint64, now time.Time) {
 	}
 }
 
-// end records that the server has lost jobs. This ends the epoch.
+// end records that the server has lost the jobs of the epoch, unless a newer epoch has
+// already begun.
 func (l *life) end(epoch string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -112,8 +114,9 @@ func (s *Store) readClock(ctx context.Context) error {
 	return s.heard(ctx, numbers[0], numbers[1], sent)
 }
 
-// begin joins the server's epoch. broken is an epoch in which jobs were lost. If this
-// is still the server's epoch, or the server has no epoch, begin creates a new one.
+// begin records the server's epoch (see known) as this process's epoch. The argument
+// broken is an epoch in which jobs were lost. If the server still has the epoch broken,
+// or has none, begin first gives the server a new epoch.
 func (s *Store) begin(ctx context.Context, broken string) error {
 	for range 2 {
 		r, err := s.run(ctx, beginScript, nil, []any{s.limit(ctx), rand.Text(), broken})

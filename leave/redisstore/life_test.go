@@ -52,9 +52,10 @@ func TestForgotten(t *testing.T) {
 	}
 }
 
-// TestForgottenAtMerge has a server that has lost jobs. No call but Merge has noticed
-// that. Merge must return ErrForgotten and do nothing, because only the caller knows
-// whether it has passed all its copies.
+// TestForgottenAtMerge has a server that has lost its jobs. Merge is the first call
+// that notices the loss. It must return ErrForgotten and do nothing, because the caller
+// did not know of the loss, and may have passed only some of its copies of jobs. The
+// next Merge must store the copies.
 func TestForgottenAtMerge(t *testing.T) {
 	server := miniredis.RunT(t)
 	s := open(t, "redis://"+server.Addr())

@@ -28,9 +28,9 @@ import (
 const mostBytes = 400
 
 // TestMemory checks that a connected job needs at most mostBytes of Redis' memory in a
-// store of 100,000 jobs. To save time, the test makes only an eighth of these jobs,
-// and puts all their due times into an eighth of the parts. So each of these parts is
-// as full as in the whole store.
+// store of 100,000 jobs. The store divides the due times of its jobs among several
+// sorted sets, the parts. To save time, the test makes only an eighth of the jobs, all
+// in an eighth of the parts. So each of these parts is as full as in the whole store.
 func TestMemory(t *testing.T) {
 	for _, c := range []crowd{
 		{perRoom: 50, perUser: 50}, // the same numbers as in the target bench-scale of the Makefile
@@ -55,7 +55,8 @@ type crowd struct {
 	hashed           bool // whether the identities are hashes, as with new clients
 }
 
-// jobs returns n jobs in rooms whose due times are in the parts from, from+1, … to-1.
+// jobs returns n jobs. It chooses only rooms whose due times are in the parts (see
+// TestMemory) with the numbers from, from+1, … to-1.
 func (c crowd) jobs(t *testing.T, from, to, n int) (jobs []leave.Job) {
 	t.Helper()
 	for room := 0; len(jobs) < n; room++ {

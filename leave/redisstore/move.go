@@ -11,8 +11,8 @@ const (
 	// mostMoved is how many records one script moves into the record format in which
 	// jobs are now written. A claim also moves about this many.
 	mostMoved = 50
-	// mostScans is how many scripts a claim runs to find records that must move. If most
-	// records have already moved, one script finds few.
+	// mostScans is how many scripts a claim runs at most to find records that must move.
+	// One script can find few such records, because most records may have moved already.
 	mostScans = 10
 	// moveAgain is the time between two searches through all records. A second search is
 	// needed only if some records could not move, because they are not valid jobs.

@@ -167,8 +167,8 @@ func TestRestartedEmpty(t *testing.T) {
 }
 
 func TestRestartedWithOldFile(t *testing.T) {
-	// This test has no cluster. A cluster of one node is down for some seconds when it
-	// loads a file.
+	// This test does not run with a Redis cluster, because a cluster of one node refuses
+	// commands for some seconds after it has loaded a file.
 	server := redistest.Start(t)
 	s := openReal(t, server.URL())[0]
 	kept, lost := delegation(t, "kept", time.Now()), delegation(t, "lost", time.Now())

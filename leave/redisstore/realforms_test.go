@@ -73,8 +73,8 @@ func TestRealFormsChange(t *testing.T) {
 	})
 }
 
-// setSince writes the time since which all replicas at work have known the second
-// record format (the newer one). It writes this to a key of the test.
+// setSince sets the key of the test's store that says since when all running replicas
+// have known the second record format (the newer one).
 func setSince(t *testing.T, server *redistest.Server, since string) {
 	t.Helper()
 	server.Do(t, func(ctx context.Context, c *redis.Client) error {
@@ -157,10 +157,10 @@ func TestRealConformanceWithFirst(t *testing.T) {
 	}
 }
 
-// claimsAgain is a replica of version 0.2.0. If a claim returns too few jobs, it claims
-// again, as the keeper of that version does. A script of this version adds a member
-// without a job to the due jobs. Because of this member, the next claim of the old
-// replica returns one job less.
+// claimsAgain is a store of version 0.2.0. If a claim returns too few jobs, it claims
+// again, as the keeper of that version does. A script of this version adds an entry
+// without a job to the sorted set of due jobs. Because of this entry, the next claim of
+// the old store returns one job less.
 type claimsAgain struct{ *first.Store }
 
 func (s claimsAgain) Claim(ctx context.Context, holder string, now time.Time, n int) ([]leave.Job, error) {

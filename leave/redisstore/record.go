@@ -115,7 +115,8 @@ func dueAt(job leave.Job) int64 {
 	return max(millis(job.Due()), millis(job.Lease.Until))
 }
 
-// account returns what a job adds to the counts, as a text for the write script.
+// account returns what a job adds to the counts of jobs and weights. The text is an
+// argument of the write script.
 func account(job leave.Job) string {
 	occupies := 0
 	if job.Occupies() {
@@ -124,11 +125,10 @@ func account(job leave.Job) string {
 	return fmt.Sprintf("%d %s %d %s", occupies, job.State, leave.WeightOf(job.Delay), job.User)
 }
 
-// counters returns the names of the fields that hold the counts for user. In the first
-// record format, the fields hold numbers of jobs: in each state, of the user, and of
-// the user's homeserver. Other fields hold the weights of the jobs of the user and of
-// the homeserver. In the second record format, one field holds both the number and the
-// weight.
+// counters returns the names of the fields that hold the counts for user: the counts of
+// the jobs in each state, of the user's jobs, and of the jobs of the user's homeserver.
+// In the first record format, the number of jobs and their weight ([leave.WeightOf])
+// are in two fields. In the second record format, one field holds both.
 func counters(user matrix.UserID) (fields, fields2 []any) {
 	for _, state := range leave.States() {
 		fields = append(fields, "="+string(state))

@@ -74,8 +74,9 @@ type roomAnswer struct {
 }
 
 // readRoom reads the next records of a room in the first record format: those that come
-// after the field last. If last is "", it begins at the first one. Then it also reads
-// the ids of all the room's records in the second record format.
+// after the record with the Redis field last. If last is "", readRoom begins with the
+// first record, and also reads the ids of all the room's records in the second record
+// format.
 func (s *Store) readRoom(ctx context.Context, room sfu.Room, last string) (p roomAnswer, err error) {
 	values, err := s.callOn(ctx, roomScript, []int{shard(room)}, string(room), roomID(room), last, page)
 	if err != nil {

@@ -109,8 +109,9 @@ func (s *Store) callOn(ctx context.Context, sc script, parts []int, args ...any)
 }
 
 // limit returns a time limit by the store's time. A command that is sent now must do
-// nothing after this limit. The last step of limit is to read how much time ctx has
-// left, because this goroutine can be delayed at any moment.
+// nothing after this limit. limit first reads the store's time, and then how much time
+// ctx has left. If the goroutine is delayed between the two, the limit is too early,
+// but never too late.
 func (s *Store) limit(ctx context.Context) int64 {
 	now, wait := s.clock.now(), s.callTime
 	if deadline, ok := ctx.Deadline(); ok {
@@ -152,7 +153,8 @@ func parseReply(texts []string) (reply, error) {
 	return reply{texts[0], at, correction, writes, wrote, texts[5:]}, nil
 }
 
-// run runs a script once. It passes the time in the script's answer to heard.
+// run runs a script once. The script's answer contains the store's time and the
+// correction of Redis's clock. run calls s.heard with both.
 func (s *Store) run(ctx context.Context, sc script, parts []int, args []any) (reply, error) {
 	sent := s.clock.ours.Now()
 	texts, err := s.eval(ctx, sc, parts, args).StringSlice()

@@ -33,7 +33,8 @@ type sentinels struct {
 	looking bool                // whether look is searching for the primary, in its goroutine
 }
 
-// behindSentinels returns the target for a primary that the Sentinels in o know.
+// behindSentinels returns the target for the primary. Its address comes from the
+// Sentinels in o.
 func behindSentinels(o redis.FailoverOptions, callTime time.Duration, roots func() *x509.CertPool) target {
 	dial := sentinelDialer(o, callTime, roots)
 	s := &sentinels{

@@ -11,9 +11,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// TestSentinelCertificates checks for which name a server's certificate must be. It
-// must be for the name that was dialled. If that is an IP address, the certificate must
-// be for the host in the URL.
+// TestSentinelCertificates checks which name a server's certificate must have: the name
+// that was dialled or, if that is an IP address, the host in the URL.
 func TestSentinelCertificates(t *testing.T) {
 	server := httptest.NewTLSServer(nil) // the server's certificate is for example.com and 127.0.0.1
 	defer server.Close()

@@ -11,7 +11,8 @@ import (
 )
 
 // stored is a record with its place in Redis. In the first record format, the place is
-// a field. In the second record format, it is an id.
+// the result of the function field. In the second record format, it is the result of
+// the function id.
 type stored struct {
 	form         form
 	place, value string
@@ -25,8 +26,8 @@ type place struct {
 
 func (r stored) at() place { return place{r.form, r.place} }
 
-// version returns a text for the write script. The text says that the write expects
-// this record.
+// version returns the text with which the write script checks that Redis still holds
+// this record: the record's version, absent, or noVersion.
 func (r stored) version() string {
 	if r.value == "" {
 		return absent
@@ -64,8 +65,9 @@ func (r stored) body() string {
 	return r.value
 }
 
-// room returns the room of the job at the record's place. It returns "" if it cannot
-// find out the room. prefix is how the ids of the room's jobs begin.
+// room returns the room of the record's job, even if the record is invalid. It returns
+// "" if it cannot find out the room. prefix has the bytes with which the ids of all jobs
+// in this room begin.
 func (r stored) room() (room, prefix string) {
 	if r.form == second {
 		_, err := decode(r)
@@ -92,8 +94,9 @@ func (p pair) of(key leave.Key) [2]stored {
 	return [2]stored{{first, field(key), p.first}, {second, id(key), p.second}}
 }
 
-// version returns a text for the write script. The text says that the write expects
-// both records. The function atBoth in ledger.lua must return the same text.
+// version returns the version of the key's job. If both records have a version, it
+// returns both, with a slash between them. The write script compares this text with
+// the result of atBoth in ledger.lua, and writes only if they are equal.
 func (p pair) version() string {
 	a, b := stored{first, "", p.first}.version(), stored{second, "", p.second}.version()
 	switch {

@@ -102,7 +102,8 @@ func (t target) client() redis.UniversalClient {
 		ContextTimeoutEnabled: o.ContextTimeoutEnabled, PoolSize: o.PoolSize, MaxActiveConns: o.MaxActiveConns,
 		DialerRetries: o.DialerRetries, MaxRetries: o.MaxRetries, Protocol: o.Protocol, DisableIdentity: o.DisableIdentity,
 		MaintNotificationsConfig: o.MaintNotificationsConfig,
-		// Each command has a key. The key decides which node gets the command.
+		// These policies choose a node for commands without a key. The store does not
+		// need them: each of its commands has a key, which decides on the node.
 		DisableRoutingPolicies: true,
 	})
 }

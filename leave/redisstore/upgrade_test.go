@@ -180,8 +180,9 @@ func TestHeld(t *testing.T) {
 	u.wantAll(u.second, jobs)
 }
 
-// TestHeldByNoNumber sets sinceKey to a text that is no valid number. This, too, must
-// keep jobs in the first record format.
+// TestHeldByNoNumber sets sinceKey to a text that is no valid number. Such a text must
+// have the same effect as a time in the future (see TestHeld): all jobs move into the
+// first record format.
 func TestHeldByNoNumber(t *testing.T) {
 	for _, since := range []string{"", "soon", "9999999999999ms", "nan", "\xff"} {
 		t.Run(fmt.Sprintf("%q", since), func(t *testing.T) {

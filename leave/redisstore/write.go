@@ -62,9 +62,9 @@ func (s *Store) write(ctx context.Context, changes ...change) ([]outcome, error)
 	}
 }
 
-// arguments returns the arguments of the write script, and parts. The store keeps the
-// due times in numbered parts. parts has the number of the part that each change
-// writes. The script must get the keys of these parts.
+// arguments returns the arguments of the write script, and one number for each change:
+// that of the part of the due times to which the change writes (see shards). The script
+// must get the keys of these parts.
 func arguments(form form, changes []change) (parts []int, args []any, err error) {
 	args = []any{form.String()}
 	for _, c := range changes {

@@ -32,8 +32,8 @@ func TestCopies(t *testing.T) {
 		if n := copies(); n != 3 {
 			t.Errorf("got %d copies, want 3: those of the jobs that this process worked on", n)
 		}
-		// Another replica works on one of the jobs. Until the copy of that job in s is
-		// overdue by a period, it must not change.
+		// The store behind s shows that another replica works on one of the jobs. That
+		// does not change the copy in s, so the copy becomes overdue.
 		done := claimed[0]
 		for range 4 {
 			time.Sleep(40 * time.Minute)

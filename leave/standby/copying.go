@@ -142,8 +142,8 @@ func (c copying) probe(ctx context.Context) error {
 	return err
 }
 
-// deliver writes changes to the other store. If it writes a change twice, this does no
-// harm.
+// deliver writes changes to the other store, which stands behind this one. If it writes
+// a change twice, this does no harm.
 func (c copying) deliver(ctx context.Context, w work) error {
 	var jobs []leave.Job
 	for _, key := range w.changed {

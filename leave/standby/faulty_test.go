@@ -61,8 +61,9 @@ func (f *faulty) set(what fault) {
 	}
 }
 
-// forget makes the store lose all its jobs. Each replica has its own faulty, and ends
-// lists all of these. From now on, their calls return ErrForgotten.
+// forget makes the store lose all its jobs. Each replica calls the store through its own
+// faulty. The argument ends has these faulties of all replicas. Their calls now return
+// ErrForgotten.
 func forget(t *testing.T, ends ...*faulty) {
 	t.Helper()
 	for _, f := range ends {

@@ -25,9 +25,9 @@ const (
 	// batch limits one round of handBack. The round writes at most this many changed
 	// jobs, and removes at most this many ended jobs.
 	batch = 500
-	// lastBatch is how many changes the last round of an outage may write. lastTime is
-	// how long this round may take. Both are small, because all calls wait during this
-	// round.
+	// lastBatch is how many changes the last round of handBack may write. This round
+	// ends the outage. lastTime is how long it may take. Both are small, because all
+	// calls of the Store wait during this round.
 	lastBatch = 100
 	lastTime  = answerTime / 4
 	// removers is how many jobs the Store removes at the same time.
@@ -73,8 +73,9 @@ func (s *Store) recover(pause time.Duration) {
 }
 
 // handBack asks whether the store answers. If so, it writes the changes to the store in
-// rounds. Meanwhile memory answers all calls. The last round ends the outage. The
-// argument pause is the first pause of the next outage, if that outage begins soon.
+// rounds. Meanwhile memory answers all calls. The last round ends the outage. If the
+// next outage begins soon, recover then waits for the time pause before it asks the
+// store.
 func (s *Store) handBack(ctx context.Context, pause time.Duration) error {
 	s.mu.Lock()
 	o := s.outage
@@ -137,8 +138,8 @@ func (s *Store) delivered(w work) {
 }
 
 // ask makes one call to the store. The call's context ends after a second. If the call
-// ignores its context, ask still waits for it: another call would have to wait just as
-// long.
+// goes on after that, ask still waits until it returns. To give up earlier would not
+// help, because the next call would have to wait, too.
 func ask[T any](ctx context.Context, call func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
@@ -153,8 +154,8 @@ type work struct {
 
 func (w work) size() uint64 { return uint64(len(w.changed) + len(w.ended)) }
 
-// take removes changes from those that are left, and returns them. It takes at most n
-// changed jobs and at most n ended jobs.
+// take removes some changes from o, and returns them: at most n changed jobs and at
+// most n ended jobs.
 func (o *outage) take(n int) work {
 	var w work
 	for key := range o.changed {
@@ -212,9 +213,9 @@ func (s *Store) removeAll(ctx context.Context, jobs []leave.Job) error {
 // remove removes a job that has ended in this process from the store. If another
 // replica has written newer information about the job, remove keeps it.
 //
-// remove gives up after removeTries attempts, because another process is writing the
-// job all the time. That process will learn from the homeserver that the leave has
-// ended.
+// Each attempt fails if another process writes the job at the same time. After
+// removeTries failures, remove leaves the job in the store, and returns no error. The
+// other process will learn from the homeserver that the leave has ended.
 func (s *Store) remove(ctx context.Context, ended leave.Job) error {
 	for range removeTries {
 		stored, err := ask(ctx, func(ctx context.Context) (leave.Job, error) { return s.store.Get(ctx, ended.Key) })

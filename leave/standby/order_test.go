@@ -41,9 +41,9 @@ func TestVersionsDoNotCross(t *testing.T) {
 	})
 }
 
-// TestStrayWrite reads a job on which another replica works, so the Store has no copy
-// of it. Then an outage begins, and the test writes or deletes the job. After the
-// outage, the store must get this change.
+// TestStrayWrite writes or deletes a job during an outage. The Store has no copy of the
+// job, because another replica works on the job. After the outage, the store behind
+// the Store must get the change.
 func TestStrayWrite(t *testing.T) {
 	eachFault(t, func(t *testing.T, behind *faulty, what fault) {
 		s := open(t, behind)

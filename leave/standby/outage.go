@@ -18,12 +18,12 @@ import (
 // hold Store.mu.
 type outage struct {
 	memory *memstore.Store
-	mark   uint64 // the mark in all versions that memory gives in this outage
+	mark   uint64 // the bits that mark the versions of jobs from memory in this outage; see markBits
 	cause  error  // the last error of the store, as a shortened text
 
 	accepted map[leave.Key]struct{}   // the new jobs that memory has accepted in this outage
-	changed  map[leave.Key]struct{}   // the changed jobs that must still be merged into the other store
-	ended    map[delegation]leave.Job // the ended jobs that must still be removed from the other store
+	changed  map[leave.Key]struct{}   // the changed jobs that must still be merged into the store that does not answer
+	ended    map[delegation]leave.Job // the ended jobs that must still be removed from that store
 }
 
 // delegation identifies one delegation of a key.
@@ -63,9 +63,9 @@ func (o *outage) noteCause(cause error) {
 // left returns how many changes must still be written to the other store.
 func (o *outage) left() int { return len(o.changed) + len(o.ended) }
 
-// A job's version is marked if this process has given it from memory in an outage. The
-// highest bit of a marked version is set. The next bits contain the number of the
-// outage. The versions that stores give never become so large.
+// If a caller gets a job from memory in an outage, the job's version is marked. The
+// highest bit of a marked version is set. The next 10 bits contain the number of the
+// outage. The versions in stores never become so large.
 const (
 	fromMemory uint64 = 1 << 63
 	markShift         = 53
@@ -110,9 +110,9 @@ func (o *outage) hasEnded(job leave.Job) bool {
 	return ended
 }
 
-// stray reports whether the caller got job from the store, and memory has no copy of
-// the job. If so, memory may accept the job, because nobody in this process knows a
-// newer version. If stray reports false, the caller must read the job again.
+// stray reports whether job was read from the store and not from memory, and memory has
+// no copy of it. Then this process knows no newer version of the job, so a change of
+// job is allowed. If stray reports false, the change is a conflict.
 func (o *outage) stray(job leave.Job) bool {
 	if marked(job.Version) || job.Version == 0 || o.hasEnded(job) {
 		return false

@@ -67,7 +67,8 @@ func comeAndGo(t *testing.T, seed uint64) {
 		there.set(none)
 	}
 	workers.Wait()
-	// A replica notices that the store has lost its jobs only when it calls the store.
+	// If the store has lost its jobs, a replica does not notice this until it calls
+	// the store.
 	tick(t, a)
 	tick(t, b)
 	time.Sleep(soon)

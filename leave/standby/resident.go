@@ -22,8 +22,9 @@ type Resident interface {
 }
 
 // residing is the mode of a Store for a [Resident], a store that has all its jobs in
-// memory. This mode needs no copies, because the Resident's memory answers
-// immediately. Writes get to the disk immediately, or after the outage.
+// memory. In this mode, the Store keeps no copies of jobs, because the Resident's memory
+// answers immediately even if the disk fails. While the disk works, it gets writes
+// immediately. While it fails, it gets them after the outage.
 type residing struct {
 	*memstore.Store
 	s    *Store
@@ -84,7 +85,7 @@ func (r residing) ClaimRooms(ctx context.Context, now time.Time, every time.Dura
 	return r.Store.ClaimRooms(ctx, now, r.s.interval(every), n)
 }
 
-// Close closes the other store, which stands behind this one.
+// Close closes the [Resident].
 func (r residing) Close() error { return r.disk.Close() }
 
 func (r residing) probe(ctx context.Context) error { return r.disk.Commit(ctx) }
@@ -135,7 +136,7 @@ func (s *Store) postponed(keys []leave.Key, cause error) bool {
 
 // interval returns how much time must pass before ClaimRooms may return a room again.
 // Usually this is the time every, which the caller has passed. In an outage, it is at
-// most s.looks.
+// most s.looks (5 s).
 func (s *Store) interval(every time.Duration) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -145,8 +146,9 @@ func (s *Store) interval(every time.Duration) time.Duration {
 	return min(every, s.looks)
 }
 
-// accept counts a new delegation if there is an outage. It returns an error if the
-// outage already has too many new delegations.
+// accept counts a new delegation if there is an outage: the store behind s does not
+// answer. It returns an error if memory has already accepted mostAccepted new
+// delegations in this outage.
 func (s *Store) accept(key leave.Key) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

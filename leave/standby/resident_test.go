@@ -165,8 +165,8 @@ func TestResidentGoesOn(t *testing.T) {
 	}
 }
 
-// TestResidentIsAskedApart has a sleeping disk. While the Store asks whether the disk
-// answers, other calls must not wait.
+// TestResidentIsAskedApart has a disk that does not answer (the fault sleeps). While
+// the Store waits for the disk's answer, calls of the Store must not wait.
 func TestResidentIsAskedApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newResident()

@@ -57,13 +57,13 @@ type Store struct {
 	sweep  sweep
 	outage *outage       // nil while the store answers
 	since  time.Time     // when the present outage began; if there is none, when the last outage ended
-	pause  time.Duration // the first pause of the next outage, if it begins soon
+	pause  time.Duration // if the next outage begins soon, how long recover waits before it first asks the store
 	counts counts
 }
 
 var _ Behind = (*Store)(nil)
 
-// mode answers the calls of a Store. It is either a copying or a residing.
+// mode answers the calls of a Store. Its type is either copying or residing.
 type mode interface {
 	Behind
 	// probe checks whether the other store answers.
@@ -80,7 +80,7 @@ type Status struct {
 	Degraded bool      // whether there is an outage, in which the other store does not answer
 	Since    time.Time // when Degraded last changed
 	Cause    error     // the last error of the other store, in at most 200 bytes; nil unless Degraded
-	Copies   int       // how many jobs are in memory; on these, this process can work in an outage
+	Copies   int       // how many jobs are in memory; in an outage, the process can work on these jobs only
 	Accepted int       // how many new delegations only this process knows
 	Unmerged int       // how many jobs must be written or removed after the outage
 	Outages  uint64    // how many outages there were since the start
@@ -130,15 +130,16 @@ func (s *Store) copies() int {
 	return n.All
 }
 
-// Close stops the questions to the other store. If there is an outage, Close tries once
-// more to write the changes. Then it closes the other store.
+// Close closes the store behind s. If that store does not answer at present, Close first
+// tries once more to write to it the changes that are only in memory.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	s.stop()
 	s.mu.Unlock()
 	ctx := context.Background()
 	_, _ = within(ctx, answerTime, errorOf(func(context.Context) error {
-		// Close waits for this only for answerTime, because a disk may never answer.
+		// The wait for these goroutines ends after answerTime, because a disk may never
+		// answer.
 		s.running.Wait()
 		return nil
 	}))

@@ -16,7 +16,8 @@ import (
 // ended.
 const soon = 3 * time.Second
 
-// faults are those faults that begin an outage at each call.
+// faults are the kinds of fault that make every call of the store fail. So an outage
+// begins at the first call.
 var faults = map[string]fault{"fails": fails, "hangs": hangs, "sleeps": sleeps, "mute": mute}
 
 // eachFault runs test in virtual time, once for each of faults.

@@ -108,8 +108,8 @@ func (n *Network) Freeze(addr string) {
 	delete(n.open, addr)
 }
 
-// Close ends every server and every connection, even if a client still keeps or
-// just opens the connection. So no goroutine of a connection remains in a
+// Close ends every server and every connection, even a connection that a client
+// keeps open or is just opening. So no goroutine of a connection remains in a
 // synctest bubble.
 func (n *Network) Close() {
 	n.mu.Lock()

@@ -58,7 +58,7 @@ func (l *Local) Brake(context.Context) (bool, error) {
 }
 
 // File is the [Board] of one process. It keeps the state of the brake over a
-// restart: while the brake holds, a file exists.
+// restart of the process. A file exists while the brake is on.
 type File struct {
 	Local
 	path string

@@ -26,8 +26,8 @@ type brake struct {
 	mu     sync.Mutex
 	on     bool // whether the brake holds, according to the board's last answer
 	since  time.Time
-	judged int       // the number of persons about whom the last sweep got an answer, or whom the last count found
-	at     time.Time // when the last sweep or count ended
+	judged int       // how many persons the guard may remove: those about whom the last sweep got an answer, or those whom the method counted has counted since
+	at     time.Time // when judged was set
 	// removed holds the persons whom the guard removed within the last minute,
 	// or was about to remove when the brake engaged. The value is the time of
 	// the last removal.
@@ -144,7 +144,7 @@ func (b *brake) counted(on map[person][]session, now time.Time) (n, all int) {
 	return len(b.removed), all
 }
 
-// lately returns judged, or 0 if that number is too old to use.
+// lately returns the field judged, or 0 if this number is older than countAge.
 func (b *brake) lately(now time.Time) int {
 	if now.Sub(b.at) > countAge {
 		return 0
@@ -152,8 +152,9 @@ func (b *brake) lately(now time.Time) int {
 	return b.judged
 }
 
-// add records that p is removed now. It returns n, the number of persons who
-// were removed within the last minute.
+// add records that p is removed now. It returns two numbers. n is how many persons
+// were removed within the last minute. judged is the field judged, or 0 if that
+// number is too old to use.
 func (b *brake) add(p person, now time.Time) (n, judged int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -222,7 +223,7 @@ func (g *Guard) swept(ctx context.Context, h heard, candidates []candidate) bool
 		return false
 	case g.braked(ctx):
 		recovered := h.joined > 0 && 3*h.refused <= judged && 3*h.unknown <= h.persons
-		g.setBrake(ctx, !recovered, h.refused, judged) // set at every sweep, because the board's record of the brake expires
+		g.setBrake(ctx, !recovered, h.refused, judged) // set at every sweep, because the stored state of the brake expires
 		return recovered
 	}
 	if n, all := g.brake.together(candidates, judged); len(candidates) > 0 && tooMany(n, all) {
@@ -239,12 +240,14 @@ func (b *brake) swept(h heard, now time.Time) {
 	b.expire(now)
 }
 
-// together returns two numbers for the brake:
+// together returns two numbers, n and all, from which the brake judges whether the
+// homeserver answered "no" about too many persons. A candidate is a person about
+// whom the homeserver answered "no" to a sweep.
 //
 //   - n counts the candidates of this sweep, the candidates of the last
-//     doubtful sweeps, and the persons removed within the last minute. A
-//     homeserver without its database may answer "no" about different persons
-//     in each sweep.
+//     doubtful sweeps, and the persons removed within the last minute. Earlier
+//     persons count, too, because a homeserver without its database may answer
+//     "no" about different persons in each sweep.
 //   - all counts the persons about whom this sweep got an answer, and those
 //     persons in n who are no candidates of this sweep.
 func (b *brake) together(candidates []candidate, judged int) (n, all int) {

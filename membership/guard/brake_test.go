@@ -131,8 +131,8 @@ func TestEverybodyReconnects(t *testing.T) {
 }
 
 // TestEmptiedWithinASweep checks a homeserver that comes back during a sweep,
-// with an empty database. So the sweep gets answers about only some of 30
-// persons. The guard must remove nobody.
+// with an empty database. So the sweep gets no answer about some of 30 persons,
+// and the answer "no" about all others. The guard must remove nobody.
 func TestEmptiedWithinASweep(t *testing.T) {
 	for at := 0 * time.Millisecond; at <= 600*time.Millisecond; at += 100 * time.Millisecond {
 		t.Run(at.String(), func(t *testing.T) {

@@ -25,9 +25,9 @@ func (s *slowSFU) Participants(ctx context.Context, room sfu.Room) ([]sfu.Partic
 }
 
 // TestJoinedAgainMeanwhile checks a person who joins the Matrix room again
-// after the guard has asked about them. The answer "no" may then be outdated,
-// so the guard must not remove the person. Instead it asks again, because of
-// the event that reports the join.
+// after the guard has asked whether the person is joined. The answer "no" may
+// then be outdated, so the guard must not remove the person. The guard must ask
+// again, because of the event that reports the join.
 func TestJoinedAgainMeanwhile(t *testing.T) {
 	for _, by := range []string{"push", "sweep"} {
 		t.Run(by, func(t *testing.T) {

@@ -26,8 +26,8 @@ type SFU interface {
 
 // Members says who is joined. An error means that the answer is unknown.
 type Members interface {
-	// IsJoinedNow asks the homeserver whether user is joined to room. The
-	// question begins after the call.
+	// IsJoinedNow asks the homeserver whether user is joined to room. It uses no
+	// answer to a request that was sent before the call.
 	IsJoinedNow(ctx context.Context, room matrix.RoomID, user matrix.UserID) (bool, error)
 	// Forget drops the cached answer about user in room.
 	Forget(room matrix.RoomID, user matrix.UserID)
@@ -36,8 +36,9 @@ type Members interface {
 // RoomMembers says which of several users are joined to a room. An error means
 // that the answer is unknown.
 type RoomMembers interface {
-	// AreJoinedNow asks the homeserver one question about all users. The
-	// question begins after the call. The answers are in the order of users.
+	// AreJoinedNow asks the homeserver one question about all users. It uses no
+	// answer to a request that was sent before the call. The answers are in the
+	// order of users.
 	AreJoinedNow(ctx context.Context, room matrix.RoomID, users []matrix.UserID) ([]bool, error)
 }
 
@@ -99,8 +100,8 @@ const (
 	// maxOrders bounds how many persons may wait for the guard's question
 	// because of a join or an event. Each person takes about 200 bytes.
 	maxOrders = 4096
-	// workers bounds how many questions because of joins and events the guard asks
-	// at the same time. Each of them is about one person.
+	// workers bounds how many of these persons the guard asks about at the same
+	// time. Each question is about one person.
 	workers = 32
 	// askTime bounds a question to the homeserver. sfuTime bounds a call of the
 	// SFU.

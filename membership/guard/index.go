@@ -24,8 +24,8 @@ type index struct {
 	mu    sync.Mutex
 	calls map[matrix.RoomID]map[sfu.Room]sight
 	live  map[sfu.Room]bool
-	asked time.Time // when the guard requested the list of rooms that live holds
-	// The start of the last complete sweep, that is, a sweep that looked into
+	asked time.Time // when the guard requested the list of rooms in the field live
+	// before is when the last complete sweep began. A complete sweep looks into
 	// all rooms.
 	before time.Time
 }
@@ -36,10 +36,10 @@ type sight struct {
 	since time.Time // when the latest known session in the room began, by the SFU's clock
 }
 
-// saw records a session that the guard may end. known reports whether a session
-// of the same Matrix room that began no earlier was already known in this
-// LiveKit room. kept reports whether the index had space for the LiveKit room.
-// If it had none, sweeps find the session.
+// saw records a session that the guard may end. known reports whether the index
+// already knew a session in the same LiveKit room, for the same Matrix room, that
+// began at the same time or later. kept reports whether the index had space for
+// the LiveKit room. If it had none, sweeps find the session.
 func (i *index) saw(s session, now time.Time) (known, kept bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -66,9 +66,10 @@ func (i *index) saw(s session, now time.Time) (known, kept bool) {
 	return known && !newer, true
 }
 
-// empty is called when a list of participants shows that a LiveKit room has no
-// enforced session of a Matrix room. An enforced session is one that the guard
-// may end. asked is the time at which the guard requested that list.
+// empty removes a LiveKit room from the entry of a Matrix room in the index. It
+// is called when a list of the LiveKit room's participants has no session that
+// the guard may end. asked is when the guard requested that list. If the guard
+// has seen such a session since then, empty does nothing.
 func (i *index) empty(room matrix.RoomID, call sfu.Room, asked time.Time) {
 	i.mu.Lock()
 	defer i.mu.Unlock()

@@ -144,10 +144,10 @@ func TestLateReport(t *testing.T) {
 	}, noSweeps)
 }
 
-// TestComingBack checks a person who was removed three times within a minute.
-// For 5 s the last "no" counts, and the guard does not ask again. There are two
-// exceptions: a token that was issued since that "no", and an event about the
-// person.
+// TestComingBack checks a person who was removed three times within a minute. If
+// the person comes back within 5 s of the homeserver's last answer "no", the
+// guard must remove the person without asking again. There are two exceptions: a
+// token that was issued since that answer, and an event about the person.
 func TestComingBack(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		old := w.sealer.Seal(w.ticketOf(alice), ticket.Place{Room: alice.call(), Identity: alice.identity()})

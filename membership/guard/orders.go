@@ -52,8 +52,8 @@ type orders struct {
 func newOrders() *orders {
 	return &orders{
 		waiting: map[person]*order{}, busy: map[person]bool{},
-		// A person is in queue at most once, and is not in it while a question
-		// about them runs. So a send to ready never blocks.
+		// Each person in queue is there once, and is in waiting, too. waiting has
+		// at most maxOrders persons. So a send to ready never blocks.
 		ready: make(chan struct{}, maxOrders),
 	}
 }

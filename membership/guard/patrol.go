@@ -57,10 +57,11 @@ func (g *Guard) after(ctx context.Context, began time.Time) time.Time {
 	}
 }
 
-// due reports whether this process must sweep. If sweeps are off, it must sweep
-// only while the brake holds, to find out whether the brake may disengage. due
-// always asks the board about the brake. A replica that never sweeps learns
-// only here that another replica has set the brake.
+// due reports whether this process must sweep now. If sweeps are switched off,
+// it must sweep only while the brake stops all removals. Such a sweep finds out
+// whether the brake may disengage. due always asks the board about the brake,
+// because a replica that never sweeps learns only here that another replica has
+// set the brake.
 func (g *Guard) due(ctx context.Context) bool {
 	if braked := g.braked(ctx); g.Interval == 0 && !braked {
 		return false

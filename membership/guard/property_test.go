@@ -34,7 +34,8 @@ type model struct {
 	// since maps each person to the time when they last joined or left the Matrix
 	// room.
 	since map[person]time.Time
-	// fit is the time since which the SFU and the homeserver answer all calls.
+	// fit is when the last outage ended. Since then, the SFU and the homeserver have
+	// answered all calls.
 	fit    time.Time
 	events []sfu.Event // the reports so far, including those that were lost
 }
@@ -43,16 +44,17 @@ const (
 	// tolerated is how long the guard may still remove a person who has joined
 	// again, because its answer "no" may be that old.
 	tolerated = 6 * time.Second
-	// onItsWay replaces the limit tolerated if the homeserver pushed an event about
-	// the join. The guard may already be removing the person when the event comes.
+	// onItsWay is the limit instead of tolerated if the homeserver pushed an event
+	// about the join. The guard may already be removing the person when the event
+	// comes.
 	onItsWay = time.Second
 	// skew is how much the clocks of LiveKit and of the replicas may differ.
 	skew = 25 * time.Second
 )
 
-// longest returns the longest time in which two sweeps begin and end. The
-// interval between sweeps is 30 s or, with pushes, 10 min, and up to a tenth
-// more.
+// longest returns the longest time in which two sweeps begin and end: two
+// intervals, and 10 s for the sweeps themselves. An interval is 30 s or, with
+// pushes, 10 min, and up to a tenth more.
 func (m *model) longest() time.Duration {
 	if m.alone {
 		return 2*11*time.Minute + 10*time.Second
@@ -191,16 +193,16 @@ func (m *model) setClocks() {
 	})
 }
 
-// unsee makes the account with which the guards ask leave a Matrix room for
-// some time.
+// unsee hides a Matrix room from the guards for some time: the account whose member
+// lists they read leaves the room.
 func (m *model) unsee(room matrix.RoomID) {
 	if m.lists {
 		m.outage(func(down bool) { m.unseen[room] = down })
 	}
 }
 
-// become makes p join or leave the Matrix room. The homeserver pushes most of
-// these events.
+// become makes p join or leave the Matrix room. In three of four cases, the
+// homeserver also tells a guard about this change.
 func (m *model) become(p person, joined bool) {
 	m.change(func() {
 		if m.joined[p] != joined {

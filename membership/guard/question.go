@@ -13,8 +13,8 @@ import (
 )
 
 // question asks the homeserver whether some users are joined to a room. The
-// field at holds the time of the question. Before the guard has asked the
-// question, that is the earliest time to ask it.
+// field at is the earliest time at which the guard may ask the question. When
+// the guard asks it, at becomes the time of the question.
 type question struct {
 	room  matrix.RoomID
 	users []matrix.UserID
@@ -29,8 +29,9 @@ func (q question) persons() (all []person) {
 	return all
 }
 
-// again prepares the refused questions for a second time. Each becomes due 2 s
-// (apart) after it was asked. again changes the slice itself, and returns it.
+// again prepares questions that the homeserver answered "no", so that the guard
+// asks them a second time. Each becomes due 2 s (apart) after it was asked. again
+// changes the slice itself, and returns it.
 func again(refused []question) []question {
 	for i := range refused {
 		refused[i].at = refused[i].at.Add(apart)
@@ -41,7 +42,7 @@ func again(refused []question) []question {
 // questions returns the questions about persons. If Rooms is set, there is one
 // question for each room, else one for each person.
 func (g *Guard) questions(persons []person) (all []question) {
-	at := map[matrix.RoomID]int{} // the index of each room's question in all
+	at := map[matrix.RoomID]int{} // for each room, the index of its question in the result
 	for _, p := range persons {
 		if i, known := at[p.room]; known && g.Rooms != nil {
 			all[i].users = append(all[i].users, p.user)
@@ -72,14 +73,14 @@ func chunks(list []question) iter.Seq[[]question] {
 }
 
 // answers are the answers to some questions. joined is how many persons are
-// joined. unseen is how many are in rooms without the account with which the
-// guard asks. refused holds the persons who are not joined, in the order in
-// which they were asked about.
+// joined. unseen is how many are in rooms that the Matrix account of this
+// service is not in. refused holds the persons who are not joined, in the order
+// in which the guard asked about them.
 type answers struct {
 	joined, unseen int
 	refused        []question
-	// silent says that the homeserver answered no question, although there were
-	// several, about at least 32 persons (silence) together.
+	// silent says that there were several questions, about at least 32 persons
+	// (silence) together, and that the homeserver answered none of them.
 	silent bool
 }
 

@@ -66,8 +66,9 @@ const (
 	// seems to return again and again with an old token.
 	maxRemovals = 3
 	removalTime = time.Minute
-	// keepNo is how long the last "no" counts for a person who returns again and
-	// again. The guard removes such a person without a new question.
+	// If a person returns again and again, the homeserver's answer that they are
+	// not joined counts for the time keepNo. During this time, the guard removes
+	// them without a new question.
 	keepNo = 5 * time.Second
 	// The guard remembers the persons whom it removed. maxRefusals bounds the
 	// number of these persons.
@@ -86,8 +87,8 @@ type refusal struct {
 	asked   time.Time              // when the last question with the answer "no" began
 }
 
-// note records that the guard removed p at the time now, because of an answer
-// "no". The time asked is the start of the question.
+// note records that the guard removed p at the time now, because the homeserver
+// answered "no". The parameter asked is the time when that question began.
 func (r *refusals) note(p person, asked, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -134,7 +135,8 @@ func (r *refusals) refused(p person, now time.Time) (asked time.Time, ok bool) {
 	return of.asked, now.Sub(of.asked) < keepNo
 }
 
-// forget drops the record of p, so that the last "no" about p counts no longer.
+// forget drops the record of p. After that, refused returns false for p until
+// p is removed again.
 func (r *refusals) forget(p person) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

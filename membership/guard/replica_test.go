@@ -31,9 +31,9 @@ func TestBrakeOfAReplicaThatDoesNotSweep(t *testing.T) {
 	}, func(g *guard.Guard) { g.Shared = true })
 }
 
-// TestBrakeWithoutSweeps checks that a guard without sweeps also knows how many
-// persons are on the SFU. So its brake does not engage when it removes 30 of
-// 300 persons.
+// TestBrakeWithoutSweeps checks a guard that makes no sweeps. It must know
+// nevertheless that 300 persons are on the SFU. Otherwise its brake would engage
+// when it removes 30 of them.
 func TestBrakeWithoutSweeps(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		all := crowd(300)
@@ -54,8 +54,9 @@ func TestBrakeWithoutSweeps(t *testing.T) {
 }
 
 // TestClocksOfReplicas checks a token that another replica issued after the
-// guard kept a "no". The other replica's clock is behind, so the token seems
-// older. The guard must not use the "no" against the bearer of that token.
+// homeserver had answered "no" to the guard. The other replica's clock is behind,
+// so the token seems older than this answer. The guard must not remove the bearer
+// of the token because of the old answer.
 func TestClocksOfReplicas(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		at := ticket.Place{Room: alice.call(), Identity: alice.identity()}

@@ -197,7 +197,7 @@ func (c *counts) ended(began, now time.Time, h heard, whole bool) {
 	})
 }
 
-// reports records whether the SFU's reports of joins arrive at this process.
+// reports notes in the status whether the SFU reports joins to this process.
 func (c *counts) reports(arrive bool) { c.change(func(*Status) { c.told = arrive }) }
 
 // settled reports whether the guard misses nobody: the SFU's reports arrive,

@@ -36,8 +36,8 @@ func TestNoReports(t *testing.T) {
 	}, pushed)
 }
 
-// TestMissedEvents checks a pushed event that the service could not read. Until
-// a sweep has ended, sweeps are then as frequent as without pushes.
+// TestMissedEvents checks a pushed event that the service could not read. After it,
+// sweeps must be as frequent as without pushes, until one of them has ended.
 func TestMissedEvents(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		w.setJoined(alice, true)
@@ -163,9 +163,9 @@ func TestSecondQuestions(t *testing.T) {
 	}
 }
 
-// TestCallsWithoutRoom checks an event about a person in a call that did not
-// fit into the guard's index. The next sweep must come soon, and find the
-// person.
+// TestCallsWithoutRoom has a person in a LiveKit room for which the guard's
+// index had no space. After an event that says that the person is not joined,
+// the next sweep must come soon, and find the person.
 func TestCallsWithoutRoom(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		var last person
@@ -214,7 +214,8 @@ func TestFasterThanSweeps(t *testing.T) {
 
 // TestReportsGoMissingInACall checks sweeps after LiveKit has stopped
 // reporting joins. A sweep finds an unreported session in a call that the
-// guard knows. From then on, sweeps must be as frequent as without reports.
+// guard knows. From then on, sweeps must be as frequent as if LiveKit had never
+// reported joins.
 func TestReportsGoMissingInACall(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		bob := person{alice.room, personOf("!x", "@bob:example.org").user}
@@ -233,8 +234,8 @@ func TestReportsGoMissingInACall(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 		}
-		// If sweeps are as frequent as without reports, they remove alice every
-		// 40 s. That is 360 times in 4 h.
+		// Without reports of joins, sweeps remove alice every 40 s. That is 360
+		// times in 4 h.
 		if n := len(w.removed()); n < 300 {
 			t.Errorf("removed %d times within 4 h, want 300 at least: the interval is %s", n, g.Status().Interval)
 		}

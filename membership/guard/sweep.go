@@ -14,8 +14,8 @@ import (
 const (
 	// chunk is how many persons a sweep asks about before it asks a second time
 	// about those who are not joined. It is small, so that the second question
-	// comes within 5 s of the first. Only if the homeserver takes more than 1.5
-	// s to answer, it can come later.
+	// comes within 5 s of the first. The second question can come later if the
+	// homeserver takes more than 1.5 s to answer.
 	chunk = 50
 	// apart is the least time between the first and the second question about a
 	// person.
@@ -37,8 +37,8 @@ type candidate struct {
 }
 
 // heard is the result of a sweep's questions. Its fields count persons. unseen
-// counts the persons in rooms without the account with which the guard asks.
-// The other fields do not count those persons.
+// counts the persons about whom the homeserver cannot be asked, because the guard's
+// account is not in their Matrix room. The other fields do not count those persons.
 type heard struct {
 	unseen                                        int
 	persons, joined, refused, unknown, candidates int
@@ -186,9 +186,9 @@ func (g *Guard) present(ctx context.Context, all []candidate) (present []candida
 	return present
 }
 
-// end removes those sessions of a candidate that the sweep asked about, if the
-// SFU still has them. If the last answer about the person is old, end first
-// asks again.
+// end removes the sessions of a candidate that the SFU still has. It removes
+// only sessions that the sweep saw before it asked about the person. If the last
+// answer about the person is old, end first asks the homeserver again.
 func (g *Guard) end(ctx context.Context, c candidate) {
 	if time.Since(c.asked) > maxAge-time.Second {
 		g.pace.wait(ctx)
@@ -261,7 +261,7 @@ type pacer struct {
 // spacing allows 50 questions a second.
 const spacing = time.Second / 50
 
-// wait returns when the caller may ask its question, or when ctx ends.
+// wait waits until the caller may ask its question, or until ctx ends.
 func (p *pacer) wait(ctx context.Context) {
 	p.mu.Lock()
 	now := time.Now()

@@ -41,8 +41,9 @@ func (g *Guard) Changed(room matrix.RoomID, user matrix.UserID) {
 }
 
 // Missed records that this service could not read an event that the homeserver
-// has pushed. Only a sweep finds out what the event was about. So the next
-// sweep comes as soon as if the homeserver pushed no events.
+// has pushed. Only a sweep finds out what the event was about. So the guard does
+// not wait for the long time between two sweeps that pushed events allow (see
+// interval).
 func (g *Guard) Missed() { g.counts.unsettle() }
 
 func (g *Guard) order(p person, add func(*order) bool) {
@@ -158,9 +159,9 @@ func (g *Guard) listRooms(ctx context.Context) {
 	}
 }
 
-// sessionsIn looks into the LiveKit room call, and returns the sessions of p
-// that the guard may end. nobody is true if no person of p's Matrix room has
-// such a session in call.
+// sessionsIn asks the SFU who is in a LiveKit room. It returns the sessions of p
+// there that the guard may end. nobody is true if the guard may end no session
+// there that belongs to p's Matrix room.
 func (g *Guard) sessionsIn(ctx context.Context, call sfu.Room, p person) (of []session, nobody bool) {
 	all, err := g.enforced(ctx, call)
 	if err != nil {

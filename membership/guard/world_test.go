@@ -115,7 +115,7 @@ func (w *world) guard() *guard.Guard {
 	}
 }
 
-// The function in calls test in a synctest bubble, while a guard runs.
+// This helper runs a test in a synctest bubble, in which also a guard runs.
 func in(t *testing.T, test func(w *world, g *guard.Guard), change ...func(*guard.Guard)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {

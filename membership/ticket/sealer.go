@@ -87,7 +87,7 @@ func (w *workspace) seal(aead cipher.AEAD, t Ticket, place Place) string {
 }
 
 // errForeign says that the ticket was sealed with none of our keys, or for
-// another place.
+// another room or identity.
 var errForeign = errors.New("the ticket was not sealed with one of our keys for this participant")
 
 // strict refuses a text unless it is exactly what base64 would write for the

@@ -29,9 +29,9 @@ type Ticket struct {
 	// Joined says that the user was known to be joined to the room. It is false
 	// if the homeserver said no, did not answer, or was not asked.
 	Joined bool
-	// Issued is when this service issued the token, in whole seconds. It does
-	// not say when a session ends: LiveKit renews the tokens of connected
-	// participants, with their attributes.
+	// Issued is when this service issued the token, in whole seconds. The age of
+	// a ticket does not end a session, because LiveKit renews the token of a
+	// connected participant. The new token contains the same ticket.
 	Issued time.Time
 }
 

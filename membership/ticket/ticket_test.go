@@ -113,8 +113,8 @@ func TestNobodyElses(t *testing.T) {
 
 // TestSecondSession checks that a session "identity#suffix" belongs to the
 // identity, even if identity or suffix hold a '#'. The client chooses the
-// suffix. LiveKit renews the token of such a session, so a third session with
-// one more suffix may follow.
+// suffix. LiveKit gives such a session a token of its own. With that token, the
+// client can open a third session, whose identity has one more suffix.
 func TestSecondSession(t *testing.T) {
 	s := ticket.NewSealer([]sfu.Key{key})
 	for _, identity := range []sfu.Identity{"aGFzaA", "@alice:example.com:DEV#1", "#", "a##"} {
@@ -224,8 +224,9 @@ func Example() {
 	// Output: the ticket was not sealed with one of our keys for this participant
 }
 
-// TestManyHashes checks an identity with thousands of '#'. Open must try no
-// more places for it than for the longest identity that is allowed.
+// TestManyHashes checks an identity with thousands of '#'. Open tries each part
+// before a '#' as the identity in the ticket. It must stop after as many tries as
+// for the longest identity that is allowed.
 func TestManyHashes(t *testing.T) {
 	s := ticket.NewSealer([]sfu.Key{key})
 	text := s.Seal(ordinary(t), place)

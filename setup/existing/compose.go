@@ -16,7 +16,7 @@ type compose struct {
 	env      []envFile         // all env files of the deployment
 	values   map[string]string // the variables' values, which replace ${…} in the file
 	left     int               // how many bytes the values that replace ${…} may still have
-	unset    []string          // variables that the service being read needs, but that no file sets
+	unset    []string          // variables that no file sets, although the container that is being read needs them
 	services []*container
 }
 
@@ -131,9 +131,10 @@ func (c *compose) assignments(t tree) (list []Fact) {
 	return list
 }
 
-// addEnvFile adds the variables of the env file called name to s. It looks for
-// the file with this path. If there is none, it looks for a file with this base
-// name. If there is none either, it adds the name to s.lost.
+// addEnvFile adds the variables of an env file to s. The argument name is how the
+// compose file names it: a path from the folder of the compose file. If setup has
+// read no file with this path, addEnvFile takes the first env file with the same
+// base name. If there is none either, it adds the name to s.lost.
 func (c *compose) addEnvFile(s *container, name string, at Place) {
 	path := filepath.Join(filepath.Dir(c.file), name)
 	isIt := func(f envFile) bool { return f.name == path }

@@ -57,10 +57,11 @@ func plain(value string) string {
 var substitution = pattern.New(`\$(?:\$|([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-+?])((?:\$\{[^}]*\}|[^}])*))?\})`)
 
 // interpolate replaces the variables in text as Compose does. A variable with
-// neither a value nor a default becomes empty. left is how many bytes of values
-// interpolate may still insert; a value that is longer becomes empty.
-// interpolate calls value for the value of a variable. needed is true if the
-// text requires the variable to be set.
+// neither a value nor a default becomes empty. The argument left is how many bytes
+// of values interpolate may still insert. A value that is longer becomes empty.
+//
+// The function value returns the value of a variable. Its argument needed is true
+// if the text requires the variable to be set.
 func interpolate(text string, left *int, value func(name string, needed bool) string) string {
 	var put func(text string) string
 	one := func(match string) string {

@@ -40,8 +40,8 @@ func (j *judge) serviceAt() Place {
 	return j.service.at
 }
 
-// listens finds the machine's port that leads to the service. v is the variable
-// with the port at which the service listens inside its container.
+// listens finds the machine's port that leads to the service. The value of the
+// variable v ends in the port at which the service listens inside its container.
 func (j *judge) listens(v Variable) {
 	text := v.Value.Reveal()
 	j.jwtPort(text[strings.LastIndex(text, ":")+1:], v.Place)
@@ -181,8 +181,8 @@ func (j *judge) turn() {
 
 // turnTLS takes over the TURN over TLS of the old deployment, if it worked
 // there and setup needs no certificate for it. LiveKit sends clients to port
-// 443 of the domain, whatever tls_port is. So it did not work if this port
-// leads to the reverse proxy.
+// 443 of turn.domain, whatever tls_port is. So TURN over TLS did not work if
+// the reverse proxy has port 443 of that domain.
 func (j *judge) turnTLS(t tree) {
 	domain, at := strings.ToLower(t.get("domain").text()), t.get("tls_port").place()
 	drop := func(why string) {

@@ -222,8 +222,8 @@ func (a api) UpdateSubscriptions(ctx context.Context, req *livekit.UpdateSubscri
 	return &livekit.UpdateSubscriptionsResponse{}, nil
 }
 
-// toNode calls do with the node that holds the session. It returns false if there
-// is no such node, or if the node does not answer.
+// toNode looks for the node that holds the session, and passes it to the function do.
+// It returns false if there is no such node, or if the node does not answer.
 func (s *SFU) toNode(room, identity string, do func(*Node, sfu.Room, sfu.Identity)) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -170,8 +170,8 @@ func (n *Node) lost(now time.Time) {
 	}
 }
 
-// This method records that Redis no longer has a report of the node. A node that
-// answers reports again after heartbeat.
+// This method records that Redis no longer has a report of the node. If the node
+// answers other nodes, it sends its next report after the time heartbeat.
 func (n *Node) forgotten() {
 	now := time.Now()
 	if n.answers() {

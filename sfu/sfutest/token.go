@@ -18,8 +18,9 @@ func StatusToken(key sfu.Key, audience string, life time.Duration) string {
 	return sign(key, claims)
 }
 
-// validity returns the claims of a token that is valid from the time start on, for
-// the duration life. If life is 0, the token never expires.
+// validity returns the claims that say when a token is valid. start is the beginning,
+// and life is how long the token is valid from then on. If life is 0, the token never
+// expires.
 func validity(start time.Time, life time.Duration) jwt.MapClaims {
 	claims := jwt.MapClaims{"iat": start.Unix(), "nbf": start.Unix()}
 	if life != 0 {

@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	// asideTime is how long claims leave out an invalid record. Then they try the record
-	// again. Somebody may have mended it, or this may be a newer version of the program,
-	// which understands it.
+	// asideTime is how long no claim reads an invalid record. After this time, a claim
+	// reads the record again. Somebody may have mended it, or this may be a newer
+	// version of the program, which understands it.
 	asideTime = time.Minute
 	// keepTime is how long an invalid record is kept if it does not change. By then, the
 	// homeserver has sent the job's delayed event. Or a process that understands the
@@ -95,8 +95,8 @@ func (s *Store) bad(r stored, err error) noJob {
 	return noJob{r, old}
 }
 
-// setAside makes claims leave out the given invalid records for asideTime. It removes
-// those that are old.
+// setAside puts off the given invalid records, so that no claim reads them for
+// asideTime. It removes the records that are old.
 func (s *Store) setAside(ctx context.Context, now time.Time, records []noJob) {
 	var args []any
 	for _, r := range records {

@@ -12,11 +12,12 @@ import (
 // when Redis has read its clock.
 const slack = time.Second
 
-// concede is how long a replica accepts corrections by other replicas, after its first
-// answer from Redis and after each correction that it made itself. During this time,
-// the replica itself may be wrong. After a pause of its whole machine, it wrongly
-// believes that the clock of Redis has jumped. And a new replica does not know what
-// happened before its start.
+// concede is how long a replica accepts it if another replica changes the correction
+// (see storeClock). This time begins with the replica's first answer from Redis, and
+// again whenever the replica itself has changed the correction. A new replica may be
+// wrong, because it does not know what happened before its start. A replica whose whole
+// machine has paused may be wrong, because it believes that the clock of Redis has
+// jumped.
 const concede = time.Minute
 
 // storeClock translates between the store's time and our clock, which never jumps. The
@@ -44,14 +45,15 @@ type moment struct {
 // verdict is what an answer of Redis shows about the clocks.
 type verdict struct {
 	jump       time.Duration // by how much the store's time has jumped; 0 if it has not jumped
-	correction int64         // the correction before the jump, in milliseconds
-	changed    bool          // whether the difference between the clocks has changed
-	difference time.Duration
+	correction int64         // the milliseconds that were added to the clock of Redis before the jump
+	changed    bool          // whether the difference between the store's time and our clock has changed
+	difference time.Duration // the store's time minus our clock, if changed is true
 }
 
-// heard records an answer of Redis with the store's time and the correction. It returns
-// what the answer shows about the clocks. sent is when this process sent the command,
-// by our clock.
+// heard records an answer of Redis. The parameters store and correction are the store's
+// time and the correction in this answer, in milliseconds. heard returns what the
+// answer shows about the clocks. sent is when this process sent the command, by our
+// clock.
 func (c *storeClock) heard(store, correction int64, sent time.Time) verdict {
 	now := moment{store: store, ours: c.ours.Now(), correction: correction}
 	now.took = now.ours.Sub(sent)
@@ -90,8 +92,8 @@ func (c *storeClock) jump(now moment) time.Duration {
 		return 0
 	}
 	passed := now.ours.Sub(c.last.ours)
-	// In both answers of Redis, the store's time can be too old, at most by the field
-	// took of the answer. Besides, clocks drift.
+	// The store's time in an answer of Redis can be too old, at most by the time that
+	// the answer took. Besides, clocks drift.
 	tolerance := 2*slack + now.took + c.last.took + passed/1000
 	jump := time.Duration(now.store-c.last.store)*time.Millisecond - passed
 	if jump.Abs() > tolerance {

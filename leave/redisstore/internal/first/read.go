@@ -19,8 +19,8 @@ const (
 	mostClaimed = 1000
 )
 
-// jobsKey is the index of a key in the list of Redis keys. The key is that of the hash
-// with the jobs.
+// jobsKey is an index into the list of Redis keys. At this index is the key of the hash
+// that holds the jobs.
 const jobsKey = 2
 
 var errAnswer = errors.New("first: the answer of a script is not as expected")
@@ -124,9 +124,9 @@ func (s *Store) Count(ctx context.Context, user matrix.UserID) (leave.Counts, er
 	return c, nil
 }
 
-// jobs decodes a list in which fields and their records alternate. The times of the
-// jobs are by our clock. It returns invalid records separately, so that they do not
-// stop work on the other jobs.
+// jobs decodes a list in which the names of jobs (see field) and their records
+// alternate. The times of the decoded jobs are by our clock. jobs returns invalid
+// records separately, so that they do not stop work on the other jobs.
 func (s *Store) jobs(values []string) (jobs []leave.Job, bad []noJob) {
 	for i := 0; i+1 < len(values); i += 2 {
 		r := stored{values[i], values[i+1]}

@@ -124,7 +124,8 @@ func dueAt(job leave.Job) int64 {
 	return max(millis(job.Due()), millis(job.Lease.Until))
 }
 
-// account returns what a job adds to the counts, as a text for the write script.
+// account returns what a job adds to the counts of jobs and weights. The text is an
+// argument of the write script.
 func account(job leave.Job) string {
 	occupies := 0
 	if job.Occupies() {
@@ -133,9 +134,9 @@ func account(job leave.Job) string {
 	return fmt.Sprintf("%d %s %d %s", occupies, job.State, leave.WeightOf(job.Delay), job.User)
 }
 
-// counters returns the names of the fields that hold the counts for user. They hold
-// numbers of jobs: in each state, of the user, and of the user's homeserver. They also
-// hold the weights of the jobs of the user and of the homeserver.
+// counters returns the names of the fields that hold the counts for user: the number of
+// jobs in each state, and the number and the weight ([leave.WeightOf]) of the jobs of
+// the user, and of the jobs of the user's homeserver.
 func counters(user matrix.UserID) []any {
 	var fields []any
 	for _, state := range leave.States() {

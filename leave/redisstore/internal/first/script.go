@@ -65,9 +65,9 @@ func (s *Store) call(ctx context.Context, sc script, args ...any) ([]string, err
 	if err := s.meet(ctx); err != nil {
 		return nil, err
 	}
-	// call tries twice. If the script says that it is late although its answer came in
-	// time, somebody has set the clock of Redis. Then the first try has corrected the
-	// store's time.
+	// If a script answers "late" although its answer came in time, somebody has set the
+	// clock of Redis. From that answer, the store has corrected its time. So a second
+	// try is not late.
 	for range 2 {
 		e, err := s.life.expected(s.clock.ours.Now())
 		if err != nil {
@@ -89,8 +89,9 @@ func (s *Store) call(ctx context.Context, sc script, args ...any) ([]string, err
 }
 
 // limit returns a time limit by the store's time. A command that is sent now must do
-// nothing after this limit. The last step of limit is to read how much time ctx has
-// left, because this goroutine can be delayed at any moment.
+// nothing after this limit. limit first reads the store's time, and then how much time
+// ctx has left. If the goroutine is delayed between the two, the limit is too early,
+// but never too late.
 func (s *Store) limit(ctx context.Context) int64 {
 	now, wait := s.clock.now(), s.callTime
 	if deadline, ok := ctx.Deadline(); ok {
@@ -132,7 +133,8 @@ func parseReply(texts []string) (reply, error) {
 	return reply{texts[0], at, correction, writes, wrote, texts[5:]}, nil
 }
 
-// run runs a script once. It passes the time in the script's answer to heard.
+// run runs a script once. It compares the time in the script's answer with our clock
+// (see heard).
 func (s *Store) run(ctx context.Context, sc script, args []any) (reply, error) {
 	sent := s.clock.ours.Now()
 	texts, err := s.eval(ctx, sc, args).StringSlice()

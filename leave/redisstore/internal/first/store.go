@@ -42,7 +42,7 @@ func New(addr, prefix string) *Store {
 func (s *Store) SetClock(c *clock.Clock) { s.clock.ours = c }
 
 // keys returns the Redis keys that each script gets, in the order that guard.lua
-// expects. Only this store uses the last key.
+// expects. The last key has a random name, so that no other store uses it.
 func keys(prefix string) []string {
 	var names []string
 	for _, name := range []string{"epoch", "writes", "jobs", "due", "rooms", "index", "present", "counts", "clock", "accounts"} {

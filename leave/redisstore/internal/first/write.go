@@ -91,9 +91,9 @@ func (s *Store) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
 	}
 }
 
-// read decodes value, which is the record of key. The times of the job are by the
-// store's time. It returns false if the record is not a valid job. Then the next
-// delegation with this key overwrites the record.
+// read decodes value, which is the record of key, and returns the job, with times by the
+// store's clock. It returns false if the record is not a valid job. The next delegation
+// with this key then overwrites the record.
 func (s *Store) read(key leave.Key, value string) (leave.Job, bool) {
 	if value == "" {
 		return leave.Job{}, false
