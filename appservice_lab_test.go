@@ -56,9 +56,9 @@ func cmdRegistration(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // The script command `account VAR FILE USER [new]` logs USER in at the
-// homeserver VAR and writes the access token to FILE. Before `serve`, the
-// command also sets the service's environment variables. With them, the service
-// uses this token to ask who is joined. With the argument "new", the homeserver
+// homeserver VAR and writes the access token to FILE. If the service does not
+// run yet, the command also sets environment variables, so that the service will
+// use this token to ask who is joined. With the argument "new", the homeserver
 // first makes the old token in FILE invalid.
 func cmdAccount(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 || len(args) > 4 {

@@ -24,10 +24,10 @@ import (
 // asked 1,000 hostile servers.
 const maxStrangers = 80_000_000
 
-// TestStrangersCertificates bounds the program's memory after 1,000 servers
-// have sent certificates that take much memory. If the program accepts a server's
-// certificates, the server gives the answer of a homeserver, and the program keeps
-// the connection open.
+// TestStrangersCertificates checks that the program needs at most maxStrangers
+// bytes of memory after 1,000 servers have sent certificates that take much memory.
+// If the program accepts a server's certificates, the server gives the answer of a
+// homeserver, and the program keeps the connection open.
 func TestStrangersCertificates(t *testing.T) {
 	const servers = 1_000
 	binary := buildBinary(t)

@@ -21,9 +21,10 @@ import (
 // Verifier finds out to which user an OpenID token belongs.
 type Verifier interface {
 	// Verify asks the server token.Server to which of its users the token belongs,
-	// and returns this user. If claimed is another user, Verify returns an error.
-	// The zero UserID claims nobody. The Prefix is the network of the client, or
-	// zero if it is unknown. Errors are *[matrix.VerifyError].
+	// and returns this user. If claimed is a different user, Verify returns an
+	// error, except if claimed is the zero UserID. The argument from is the network
+	// of the client; it is zero if the network is unknown. Errors are
+	// *[matrix.VerifyError].
 	Verify(ctx context.Context, token matrix.OpenIDToken, claimed matrix.UserID, from netip.Prefix) (matrix.UserID, error)
 }
 
@@ -36,8 +37,8 @@ type Membership interface {
 
 // Rooms makes sure that rooms exist on the SFU.
 type Rooms interface {
-	// Ensure returns when the room exists. created reports whether Ensure asked
-	// the SFU to create it. Errors are *[sfu.Error].
+	// Ensure waits until the room exists on the SFU. created reports whether
+	// Ensure asked the SFU to create the room. Errors are *[sfu.Error].
 	Ensure(ctx context.Context, room sfu.Room) (created bool, err error)
 }
 
@@ -192,16 +193,17 @@ func (a *Authorizer) Delegate(ctx context.Context, who Proof, what Request) (Adm
 	return got, a.takeOver(ctx, user, got.Room, identity, handed)
 }
 
-// rights are what a user may do. They depend on the user's server and on how
-// the user was proven.
+// rights are what a user may do. They depend on the user's server, and on how
+// this service knows who the user is (see Proof).
 type rights struct{ makeRoom, publish, delegate bool }
 
 // rights returns the rights of user, who is the proven user:
 //
 //   - A user of the homeserver that proxies requests (Proxied) has all rights,
 //     because this homeserver vouches for its own users.
-//   - For a user of another homeserver whose request it forwards (Federated),
-//     the service creates the room, but takes over no leave.
+//   - For a user of a different homeserver whose request comes through the
+//     homeserver that proxies requests (Federated), the service creates the room,
+//     but takes over no leave.
 //   - For a user with an OpenID token, the service creates the room and takes
 //     over a leave only if the user's server has full access. Otherwise the
 //     user can join only a room that exists.
@@ -231,10 +233,10 @@ func (a *Authorizer) ensureRoom(ctx context.Context, room sfu.Room, by time.Time
 	return nil
 }
 
-// bounded returns ctx with the deadline by. The parameter most is the longest
-// time that the caller's work takes. If this time ends before the deadline,
-// bounded returns ctx unchanged. That saves a new context, which would cost 2
-// µs per request.
+// bounded returns a context that ends with ctx, and at the latest at the time in
+// the parameter by. The parameter most is the longest time that the caller's work
+// takes. If this time is over before by, bounded returns ctx unchanged. That saves
+// a new context, which would cost 2 µs per request.
 func bounded(ctx context.Context, most time.Duration, by time.Time) (context.Context, context.CancelFunc) {
 	if time.Until(by) >= most {
 		return ctx, func() {}

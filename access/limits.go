@@ -123,8 +123,8 @@ func (a *Authorizer) slowDown(ctx context.Context, from netip.Prefix) {
 }
 
 // maxFederatedWait is how long a request of another homeserver waits for a
-// permit. After a 429, that homeserver would repeat its request four times. A
-// short wait costs less.
+// permit before it gets 429. After a 429, that homeserver would repeat its
+// request four times, which costs more than a short wait.
 const maxFederatedWait = 2 * time.Second
 
 // limit counts one request of user. If another homeserver asks for the user,

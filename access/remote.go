@@ -15,11 +15,11 @@ type Remote interface {
 	RemoteToken(ctx context.Context, server matrix.ServerName, request json.RawMessage) (json.RawMessage, error)
 }
 
-// RemoteToken sends request to another homeserver and returns that homeserver's
-// answer. Before that, RemoteToken makes sure that the user is joined to the
-// room and that server is in the room. If the user or server is not, the error
-// is ErrNotJoined (403). RemoteToken returns before the time what.By. Errors of
-// the other homeserver are *[matrix.RemoteError].
+// RemoteToken sends the parameter request to another homeserver, and returns that
+// homeserver's answer. Before that, RemoteToken makes sure that the user is joined
+// to the room, and that the other homeserver is in the room too. If one of them is
+// not, the error is ErrNotJoined (403). RemoteToken returns before the time
+// what.By. Errors of the other homeserver are *[matrix.RemoteError].
 func (a *Authorizer) RemoteToken(ctx context.Context, who Proxied, server matrix.ServerName, what Request, request json.RawMessage) (json.RawMessage, Admission, error) {
 	ctx, cancel := context.WithDeadline(ctx, what.By)
 	defer cancel()

@@ -38,17 +38,17 @@ type OpenID struct {
 // service. The homeserver has authenticated the user.
 type Proxied struct{ User matrix.UserID }
 
-// Federated is the proof for a user of another homeserver. The other homeserver
-// asks for the user through the homeserver at which this service is registered. The
-// registered homeserver checks the signature of the other one; this service checks no
-// signature.
+// Federated is the proof for a user of another homeserver, the origin. The origin
+// requests a token for its user from our homeserver, at which this service is
+// registered. Our homeserver checks the origin's signature, and forwards the request.
+// This service checks no signature.
 type Federated struct {
 	User   matrix.UserID
-	Origin matrix.ServerName // the other homeserver, authenticated by the registered one
+	Origin matrix.ServerName // the user's homeserver, which our homeserver has authenticated
 }
 
-// mustBeJoined reports whether LIVEKIT_REQUIRE_MEMBERSHIP requires that users of
-// the user's server are joined.
+// mustBeJoined reports whether the user must be joined to the Matrix room.
+// LIVEKIT_REQUIRE_MEMBERSHIP says for which homeservers' users this is so.
 func (OpenID) mustBeJoined(a *Authorizer, user matrix.UserID) bool {
 	return a.MustBeJoined != nil && a.MustBeJoined(user.Server())
 }
@@ -151,15 +151,15 @@ const learnTime = time.Second
 // still be on its way.
 type learned struct {
 	known  bool        // the user is known to be joined
-	answer <-chan bool // gives the answer; nil if nobody was asked
+	answer <-chan bool // receives the homeserver's answer; nil if learn did not ask the homeserver
 	end    context.CancelFunc
 }
 
-// learn starts to find out whether the user is joined to room, and returns
-// immediately. The caller must call end of the result when it no longer waits.
-// If LearnMembership is on, and the service has not yet asked the homeserver
-// about the user, learn asks it in the background. The service refuses no
-// request because of the answer.
+// learn returns immediately. The method joined of the result tells whether the
+// user is joined to room. If LearnMembership is on, and the service has not yet
+// asked the homeserver about the user, learn asks it in the background, and
+// joined waits for the answer. The caller must call end of the result when it
+// no longer needs the answer. The service refuses no request because of it.
 func (a *Authorizer) learn(ctx context.Context, s standing, room matrix.RoomID) learned {
 	if !a.LearnMembership || s.asked {
 		return learned{known: s.joined, end: func() {}}

@@ -178,7 +178,8 @@ func answered(err error) *matrix.AppServiceError {
 	return nil
 }
 
-// away returns the failed check of a part if the homeserver did not answer.
+// away returns the failed Check of a part of the self-test, for the case that the
+// homeserver did not answer. err is the error of the request.
 func away(part string, err error) Check { return failed(part, err.Error(), remedyAway) }
 
 func judgeToken(err error) Check {

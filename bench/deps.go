@@ -14,7 +14,8 @@ import (
 	"time"
 )
 
-// dependencyRuns is how many times probe starts each program that it builds.
+// dependencyRuns is how many times the method [lab.probe] starts each program that
+// it builds.
 const dependencyRuns = 9
 
 // probe holds the cost of one small program: its size, its memory and its time

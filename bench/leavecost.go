@@ -22,8 +22,9 @@ func (l *lab) leaves(ctx context.Context) (string, error) {
 	return "### Delegated leaves\n\n" + idle + "\n" + short, nil
 }
 
-// idleLeaves measures leaves with a delay of one hour while their participants
-// stay in the call.
+// idleLeaves measures what the service needs for leaves with a delay of one hour
+// (CPU time, memory and calls to LiveKit), while their participants stay in the
+// call.
 func (l *lab) idleLeaves(ctx context.Context) (string, error) {
 	w, err := l.openLeaves(ctx)
 	if err != nil {

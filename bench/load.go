@@ -18,7 +18,7 @@ type loadPlan struct {
 	Addr        string
 	Connections int
 	Server      string // the homeserver's name
-	WithInvalid bool   // every second request is invalid; the server must refuse it
+	WithInvalid bool   // half of the requests are invalid; the service must refuse them
 	Proxied     bool   // the requests look as if a homeserver had forwarded them
 	// If Strangers is true, each forwarded request is for a new user. So for each
 	// request the service must ask the homeserver whether the user is joined.

@@ -102,8 +102,9 @@ func TestHomeserverGoesQuiet(t *testing.T) {
 	if got := h.goQuiet().(counts); got.Accepted != 1 || got.Requests != 1 {
 		t.Fatalf("counts = %+v, want one connection and one request", got)
 	}
-	// The connection in the pool gets no more answers. A new connection gets
-	// answers.
+	// The fake homeserver numbers its connections from 1. It no longer answers on
+	// those with a number up to silent: on the connection in the pool, but not on a
+	// new one.
 	if got := h.silent.Load(); got != 1 {
 		t.Errorf("connections up to number %d are silent, want 1", got)
 	}

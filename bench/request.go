@@ -10,8 +10,8 @@ import (
 // faster than making a new request.
 type request struct {
 	text   []byte
-	serial []int // where the token's digits begin in the bytes
-	user   []int // where the user's digits begin in the bytes
+	serial []int // the places in text at which the digits of the token begin
+	user   []int // the places in text at which the digits of the user's name begin
 	status string
 }
 
@@ -26,7 +26,8 @@ func newRequest(body, status string) *request {
 	return requestOf("/get_token", "X-Forwarded-For: 2001:db8:0:"+userMark+"::1", body, status)
 }
 
-// requestOf returns a request. head holds additional header lines.
+// requestOf returns a POST request for path. head holds additional header lines,
+// and status is the expected status of the answer.
 func requestOf(path, head, body, status string) *request {
 	text := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: jwt.example.org\r\nContent-Type: application/json\r\n%s\r\nContent-Length: %d\r\n\r\n%s",
 		path, head, len(body), body)

@@ -126,8 +126,9 @@ type usage struct {
 	at             time.Time
 	redis, service time.Duration // the CPU time of Redis, and of all replicas together
 	commands       int64         // the number of commands that Redis has run
-	// sfu is the number of calls to the SFU. answers is the number of all requests
-	// about delayed events, and restarts is the number of restarts among them.
+	// sfu is the number of calls to the SFU. answers is the number of requests about
+	// delayed events that the homeserver has answered, and restarts is how many of
+	// them were restarts.
 	sfu, restarts, answers int
 }
 

@@ -52,8 +52,8 @@ func (s series) opened() int64 { return medianOf(s, func(m *measurement) int64 {
 
 func (s series) rss() bytesOf { return medianOf(s, func(m *measurement) bytesOf { return m.rss }) }
 
-// point is a subject and a number of connections. It identifies a series in the
-// tables.
+// point identifies a series of measurements in the tables: by the letter of the
+// measured program (see legend), and by the number of connections.
 type point struct {
 	letter      string
 	connections int

@@ -17,8 +17,8 @@ import (
 const (
 	// unsealedLetter is the letter of a build of the service whose tokens contain
 	// no tickets. The service has no option that turns tickets off. So the
-	// benchmark builds it from the same source without the line that seals
-	// tickets.
+	// benchmark builds the service from the same source, but without the line
+	// that seals tickets.
 	unsealedLetter = "u"
 	// ticketsFloor is the lowest acceptable ratio of two rates: the service's
 	// tokens per second with tickets, divided by those without tickets.
@@ -57,8 +57,9 @@ func (l *lab) tickets(ctx context.Context) (string, error) {
 	return ticketsSection(all, connections), nil
 }
 
-// measurePair measures the service with tickets and without. If reverse is
-// true, it measures without tickets first.
+// measurePair measures two builds of the service: first the one whose tokens
+// contain tickets, then the one whose tokens contain none. If reverse is true,
+// the order is the opposite.
 func (l *lab) measurePair(ctx context.Context, connections int, reverse bool) (p pair, err error) {
 	order := []string{"c", unsealedLetter}
 	if reverse {

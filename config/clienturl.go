@@ -123,8 +123,9 @@ func insideAddress(host string) string {
 	return ""
 }
 
-// insideName says why only containers, pods or one network know a name. It
-// returns "" if other machines may resolve it, too.
+// insideName returns a text that says who can resolve the host name: only
+// containers, only pods, or only machines in one network. It returns "" if all
+// machines may be able to resolve the name.
 func insideName(host string) string {
 	switch {
 	case strings.HasSuffix(host, ".docker.internal"), strings.HasSuffix(host, ".containers.internal"):

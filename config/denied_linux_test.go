@@ -57,9 +57,10 @@ func closedFile(t *testing.T, text string) (path, whose string) {
 	return path, fmt.Sprintf("uid %d and gid %d with mode %04o", owner, group, mode)
 }
 
-// TestLoadDenied checks the fault if this program may not read a file. The
-// fault names the owner of the file, the user of the program, and the remedy.
-// The test checks several variables that name files.
+// TestLoadDenied checks the fault that Load reports if this program has no
+// permission to read a file. The fault must name the owner of the file, the user
+// of the program, and the remedy. The test does this for several variables that
+// name files.
 func TestLoadDenied(t *testing.T) {
 	path, whose := closedFile(t, "k: "+goodSecret)
 	whose = fmt.Sprintf("permission denied: it belongs to %s, and this program runs as uid %d and gid %d", whose, os.Geteuid(), os.Getegid())

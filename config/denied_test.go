@@ -8,8 +8,8 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// TestDenied checks the text of the error. The text depends on what the error
-// holds about the process and about the file's owner.
+// TestDenied checks the text of a [config.Denied]. The text depends on the user and
+// the groups of the process, and on the file's owner, group and mode.
 func TestDenied(t *testing.T) {
 	for name, test := range map[string]struct {
 		denied config.Denied

@@ -70,8 +70,8 @@ func (j *judge) read(v value) ([]byte, bool) {
 }
 
 // remedy says how to make the file of v readable. If v names LiveKit's key
-// file, remedy adds that no other user may read the file, because LiveKit
-// refuses such a file.
+// file, remedy adds that others must not be able to read the file, because
+// LiveKit refuses a key file that others can read.
 func remedy(v value, err error) string {
 	denied, ok := errors.AsType[*Denied](err)
 	switch {

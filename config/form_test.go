@@ -41,7 +41,8 @@ var samples = map[config.Form]struct{ takes, refuses []string }{
 	config.FormUnseen:   {[]string{"deny", "ALLOW"}, []string{"on", "refuse"}},
 }
 
-// narrower has valid values of variables that do not accept every value of their form.
+// narrower maps a variable to valid values. Such a variable accepts fewer values than
+// other variables of the same form (see [config.Form]).
 var narrower = map[string][]string{"LIVEKIT_OPENID_TIMEOUT": {"1s", "20s"}}
 
 // besides maps a variable to other variables that a test must set, because

@@ -48,8 +48,9 @@ func FuzzParse(f *testing.F) {
 }
 
 // fuzzVars returns the minimal variables, changed by lines of the form
-// NAME=value. If the parameter secrets contains "secret", "as" or "redis",
-// fuzzVars also sets variables to values that consist of secrets and the marker.
+// NAME=value. The parameter secrets is a random text. If it contains the word
+// "secret", "as" or "redis", fuzzVars also sets the secret variables that belong to
+// the word. Their values contain the random text and the marker.
 func fuzzVars(lines, secrets string) vars {
 	set := minimal()
 	for line := range strings.SplitSeq(lines, "\n") {

@@ -108,8 +108,8 @@ func cutPair(line string) (id, rest string, found bool) {
 	return "", "", false
 }
 
-// unquote reads part as YAML reads a scalar: either text in quotation marks,
-// or plain text, which ends at a comment.
+// unquote returns the value of a YAML scalar. The argument part is either text
+// in quotation marks, or plain text that can have a comment behind it.
 func unquote(part string) (string, error) {
 	part = strings.TrimSpace(part)
 	if strings.HasPrefix(part, `"`) || strings.HasPrefix(part, "'") {

@@ -78,9 +78,9 @@ func (j *judge) checkKey(id, text value, key apikey.Key) {
 	j.checkSecret(text, key.Secret)
 }
 
-// swapped reports that the API key and its secret are swapped. This is a fault
-// and not a warning: every token contains the API key, so everyone who gets a
-// token could read the secret.
+// swapped reports a fault: the API key and its secret are swapped. A warning would
+// not be enough. Every token contains what is set as the API key, so everyone who
+// gets a token could read the secret.
 func (j *judge) swapped(id, text value) {
 	const problem = "has %d characters or more and its secret has fewer, so the two are swapped, and every token would show the secret; "
 	if id.name == text.name {

@@ -81,9 +81,9 @@ func counterparts(name string) []string {
 	return fromFile(name)
 }
 
-// fromFile returns the variables of this program that have the same meaning as
-// the given variable. It finds them only if name ends in _FILE. The value of
-// such a variable is the path of a file.
+// fromFile returns the variable of this program whose name ends in _FROM_FILE and
+// which has the same meaning as the given variable. The value of both variables is
+// the path of a file. If name does not end in _FILE, fromFile returns nil.
 func fromFile(name string) []string {
 	bare, ok := strings.CutSuffix(name, "_FILE")
 	if !ok {

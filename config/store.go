@@ -84,9 +84,9 @@ func (j *judge) lasts(v value, s Store) {
 	}
 }
 
-// usualStore returns the store if LIVEKIT_STORE is not set. It is Redis if
-// LIVEKIT_REDIS_URL is set. Otherwise it is the file /data/leaves.db if /data
-// is a volume that can be written, and else memory.
+// usualStore returns the store that is used while LIVEKIT_STORE is not set. It is
+// Redis if LIVEKIT_REDIS_URL is set. Otherwise it is the file /data/leaves.db if
+// /data is a volume that can be written, and else memory.
 func (j *judge) usualStore(url value) Store {
 	switch {
 	case url.isSet():

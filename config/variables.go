@@ -57,14 +57,15 @@ func field[T any](of func(*Config) *T, parse func(*judge, value) T, show func(T)
 	}
 }
 
-// shownAs is for a variable that another variable's parse function reads. show
-// writes the value as text.
+// shownAs returns the how of a variable that has no parse function, because the parse
+// function of a different variable reads it. show writes the value as text.
 func shownAs(show func(c *Config) string) how {
 	return how{show: func(c *Config, _ string) string { return show(c) }}
 }
 
-// aFile is for a variable that names a file which another variable's parse function
-// reads. show returns the file's path.
+// aFile is the how of a variable that holds the path of a file. It has no parse
+// function, because the parse function of a different variable reads this file. show
+// returns the path.
 var aFile = how{show: func(c *Config, name string) string { return c.File(name) }}
 
 // Variables returns all variables, ordered by group.

@@ -54,7 +54,8 @@ func nowAndThen(path string, answer http.HandlerFunc) func(http.Handler) http.Ha
 }
 
 // refusing returns a middleware. It passes a request to the handler answer if
-// the body contains text. All other requests go to the handler behind it.
+// the request's body contains text. It passes all other requests to the handler
+// behind the middleware.
 func refusing(text string, answer http.HandlerFunc) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -110,7 +110,8 @@ func changing(change func(*http.Request)) func(http.Handler) http.Handler {
 	}
 }
 
-// login returns a handler that refuses requests without credentials.
+// login returns a handler that answers every request with status and asks for a
+// user name and a password, as a proxy with HTTP basic authentication does.
 func login(status int) http.HandlerFunc {
 	return adding("WWW-Authenticate", `Basic realm="home"`, failing(status))
 }

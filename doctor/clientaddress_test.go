@@ -79,7 +79,8 @@ func TestClientAddressRefused(t *testing.T) {
 }
 
 // isClientAddress runs doctor on s. The check of the client's address must find
-// the given cause ("" for none), and its texts must contain the text says.
+// the given cause ("" for none). The finding or the remedy must contain the text
+// in the argument says.
 func isClientAddress(t *testing.T, s *stack, cause, says string) {
 	t.Helper()
 	s.options = doctor.Options{Only: []string{"service.client_address"}}

@@ -26,9 +26,10 @@ func clientPlaceOf(base string) place {
 	return placeOf("client-api", u)
 }
 
-// clientAddresses connects to the Client-Server API. In these cases it returns
-// a cause (client-api-unreachable) that does not stop the checks of the
-// federation API, which may be at another address:
+// clientAddresses connects to the Client-Server API. If that fails in one of
+// these two ways, the finding has the cause client-api-unreachable. With this
+// cause, doctor still checks the federation API, which may be at another
+// address:
 //
 //   - The operator has set a URL that does not answer.
 //   - The public address does not answer requests from the service's own network.

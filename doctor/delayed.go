@@ -147,8 +147,8 @@ func sameServices(a, b []focus) bool {
 }
 
 // clientRoute checks whether the homeserver forwards token requests (MSC4195
-// over MSC4512). Clients send such requests to the homeserver if a transport
-// has a url.
+// over MSC4512). Clients send such requests to the homeserver if one of the
+// transports that the homeserver lists has the key url.
 func (h *homeserver) clientRoute(ctx context.Context) engine.Finding {
 	r, err := h.look.Ask(ctx, instruments.Question{Method: http.MethodGet, URL: h.base + getTokenPath, Bearer: h.tokenFor()})
 	v := h.clientVars()

@@ -10,16 +10,16 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// missed are causes that doctor can find because it asked at a place where
-// there is no homeserver.
+// missed has the ids of those causes that doctor may find only because it asked at
+// the wrong place, where there is no homeserver.
 var missed = map[string]bool{
 	"federation-dns": true, "federation-tls": true, "federation-unreachable": true, "openid-strange": true, "website-instead": true,
 	"homeserver-silent": true,
 }
 
-// throughGap replaces the finding f if doctor asked the homeserver at a guessed
-// place. doctor guesses the homeserver's place if a step of discovery failed.
-// Then the failed step is the cause, and f is only its effect.
+// throughGap returns the finding to report in place of f, or f itself. If a step
+// of discovery fails, doctor can only guess where the homeserver is, and f may be
+// about the wrong place. Then throughGap returns a finding about the failed step.
 func (h *homeserver) throughGap(ctx context.Context, f engine.Finding) engine.Finding {
 	d := h.destiny
 	v := engine.Vars{"server": h.name.String(), "address": clip(d.Addrs[0])}

@@ -64,7 +64,7 @@ func (h *homeserver) steps() []engine.Step {
 
 // apexPlace returns the place from which clients get the well-known document.
 // That is port 443 of the server name's host, even if the server name has
-// another port (Client-Server API, "Well-known URI").
+// a different port (Client-Server API, "Well-known URI").
 func (h *homeserver) apexPlace() place {
 	return place{"apex", "https", strings.Trim(h.name.Host(), "[]"), instruments.PortOf("", "https")}
 }

@@ -40,8 +40,9 @@ func (k kind) String() string {
 func (k kind) isSynapse() bool { return k.Name == "" || k.Name == "Synapse" }
 
 // identity asks the homeserver for its server name and its program. It compares
-// this name with the one that the operator gave, who may have given the name of
-// the homeserver's host instead. User ids always end in the server name.
+// this server name with the name that the operator gave. The operator may have
+// given the name of the homeserver's host by mistake. User ids always end in the
+// server name.
 func (h *homeserver) identity(ctx context.Context) engine.Finding {
 	var key struct {
 		Name string `json:"server_name"`

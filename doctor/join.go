@@ -28,9 +28,9 @@ type told struct {
 	tcp   []instruments.TCPAnswer
 }
 
-// keep stores what LiveKit told the first participant. Later calls change
-// nothing, because other checks may read the stored values while the user
-// joins.
+// keep stores what LiveKit told the first participant that joined. Later calls
+// change nothing, because other checks may read the stored values while doctor
+// makes further participants join.
 func (t *told) keep(m instruments.Media, tcp []instruments.TCPAnswer) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -74,7 +74,7 @@ func (e media) meet(ctx context.Context, address string, tickets []string) engin
 	m := all[0].Media() // doctor asks only now how media travels, because the sending connection opens only with the first text
 	e.told.keep(m, e.look.AskAllTCP(ctx, m))
 	switch {
-	case err != nil && m.Way == "": // no media of the first participant travels, so its own connection is at fault
+	case err != nil && m.Way == "": // the first participant has no connection for media, so the fault is there, and not at the second participant
 		return e.joinFailure(ctx, address, &instruments.JoinError{Media: m, Err: err})
 	case err != nil:
 		return found("media-no-data", v, "joined at %s by %s, but %v", address, m.Way, err)

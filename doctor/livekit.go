@@ -189,10 +189,11 @@ func (e livekitFile) judgeKeys(c *livekitConfig) engine.Finding {
 	return ok("LiveKit and this service share a key")
 }
 
-// effectiveKeys returns a finding about the keys in LiveKit's files. LiveKit
-// ignores these keys if its environment sets LIVEKIT_KEYS, which doctor cannot
-// see. So a difference is only a warning if LiveKit's API accepts this
-// service's key.
+// effectiveKeys returns a finding if the keys in LiveKit's files differ from the
+// keys of this service. But if LiveKit's API accepts this service's key, the
+// difference is only a warning. LiveKit then probably ignores the keys in its
+// files, because its environment sets LIVEKIT_KEYS. Doctor cannot see LiveKit's
+// environment.
 func (e livekitFile) effectiveKeys(ctx context.Context) engine.Finding {
 	f := e.judgeKeys(&e.livekit)
 	if f.Cause == nil || f.Cause.ID != "livekit-secret" && f.Cause.ID != "livekit-key-missing" || !e.acceptsKey(ctx) {

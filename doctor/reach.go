@@ -41,7 +41,7 @@ func atPort(host, port string) string { return net.JoinHostPort(strings.ToLower(
 // same way for every host name. Such a finding is about all these places.
 func (e *exam) everywhere(ctx context.Context, p place) []string {
 	list := []string{p.at()}
-	addrs, _ := e.look.Addresses(ctx, p.host, p.port) // there are no addresses if the name does not exist
+	addrs, _ := e.look.Addresses(ctx, p.host, p.port) // if the look-up fails, addrs is empty, and p.at() is the only place
 	for _, addr := range addrs {
 		list = append(list, atPort(addr.String(), p.port))
 	}
@@ -60,21 +60,23 @@ func (e *exam) reach(ctx context.Context, p place) engine.Finding {
 	return e.judgeReach(p, attempts)
 }
 
-// tally counts the addresses of one place by the result of connecting.
+// tally counts the addresses of one place by what happened when doctor connected to
+// them.
 type tally struct {
 	good, public int
 	refused      int                  // addresses of this machine that refused the connection, because nothing listens there
 	behind       int                  // public addresses without an answer that may be this machine's own router (NAT loopback)
 	private      int                  // private addresses without an answer
-	dead         *instruments.Attempt // the last address without an answer, if it has a route and does not count as behind
+	dead         *instruments.Attempt // the last address that did not accept a connection although this machine has a route to it; never one that counts as behind
 }
 
 // tally counts the attempts by their results. If this machine has no IPv6, it
 // leaves out IPv6 addresses.
 //
-// From inside, a public IPv4 address without an answer may be that of this
-// machine's own router, which often does not forward back inside. If no public
-// IPv4 address answers, such an address counts as behind, and not as dead.
+// A public IPv4 address may be that of this machine's own router. Many routers do
+// not forward connections that come from inside. So if doctor runs inside, and no
+// public IPv4 address accepts a connection, such an address is counted in behind,
+// and does not become dead.
 func (e *exam) tally(attempts []instruments.Attempt) (t tally) {
 	isPublic4 := func(a instruments.Attempt) bool { return a.Addr.Is4() && instruments.IsPublic(a.Addr) }
 	canJudge := e.o.Outside || slices.ContainsFunc(attempts, func(a instruments.Attempt) bool { return a.Err == nil && isPublic4(a) })
@@ -139,10 +141,11 @@ func (e *exam) judgeReach(p place, attempts []instruments.Attempt) engine.Findin
 	return found(p.what+"-closed", v, "%s", text).In(silent(p, attempts)...)
 }
 
-// hairpin returns the warning that public addresses do not answer from inside.
-// The warning also names these addresses without a port, because a router
-// forwards either all ports back inside or none. This warning skips the checks
-// that need p, unless the caller sets Blocks to false.
+// hairpin returns the warning that public addresses do not answer a machine
+// inside their own network. The warning also names these addresses without a
+// port, because a router forwards either all ports back inside or none. After
+// this warning, doctor skips the checks that need p, unless the caller of hairpin
+// sets the warning's field Blocks to false.
 func (e *exam) hairpin(p place, v engine.Vars, attempts []instruments.Attempt, text string) engine.Finding {
 	f := found("hairpin", v, "%s", text).In(silent(p, attempts)...)
 	for _, a := range attempts {

@@ -22,7 +22,7 @@ func TestJudgeReach(t *testing.T) {
 	for name, test := range map[string]struct {
 		tried           []tried
 		inside, outside string
-		dead            string // the address that the remedy names if doctor runs inside
+		dead            string // the address that the remedy names if doctor runs inside the server's network
 	}{
 		"all answer":                      {[]tried{{"10.0.0.3", answers}, {"203.0.113.3", answers}}, "", "", ""},
 		"the private one answers":         {[]tried{{"10.0.0.3", answers}, {"203.0.113.3", silent}}, "hairpin", "dead-address", ""},

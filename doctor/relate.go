@@ -230,8 +230,9 @@ func (e *exam) applies(x engine.Explanation, s engine.Step) bool {
 	return true
 }
 
-// hasAddedPath reports whether the operator's URL for the homeserver that s
-// checks ends in a path that this service appends itself.
+// hasAddedPath is about the homeserver that the step s checks. It reports whether
+// the operator's URL for this homeserver ends in a path that this service appends
+// itself.
 func (e *exam) hasAddedPath(s engine.Step) bool {
 	overrides := e.look.Config.ClientURLs
 	if s.ID == "homeserver.userinfo" {

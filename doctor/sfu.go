@@ -196,8 +196,9 @@ func (e livekit) apiHidden(ctx context.Context) engine.Finding {
 	return ok("POST %s: %s", address, http.StatusText(r.Status))
 }
 
-// twirpVars returns the values of placeholders that say what the operator must
-// do before closing the API to the internet.
+// twirpVars returns the values for the placeholders in the remedy of the cause
+// twirp-public. The remedy is to refuse requests from the internet to LiveKit's
+// Room API. The placeholder first says what the operator must do before that.
 func (e livekit) twirpVars() engine.Vars {
 	v := e.sfuVars()
 	v["twirp"] = strings.TrimRight(e.sfuURL().Path, "/") + "/twirp/"

@@ -60,8 +60,8 @@ func (e settings) isPrefix(ctx context.Context, w warnings) bool {
 	return true
 }
 
-// judgeSFU returns a finding if clients cannot use LiveKit's URL. It does so
-// only outside, because inside the check config.sfu_url judges the URL.
+// judgeSFU returns a finding if clients cannot use LiveKit's URL. It is only for
+// runs with --outside. In other runs, the check config.sfu_url judges the URL.
 func (e *exam) judgeSFU() engine.Finding {
 	if !e.o.Outside {
 		return engine.Finding{}

@@ -45,8 +45,9 @@ func isSound(t *testing.T, report engine.Report) {
 	}
 }
 
-// isExcused checks a check that was not made because of another check. It must
-// name a check with a fault or a warning.
+// isExcused tests the result c of a check. If doctor did not make the check because
+// of another check, c must name that other check, and the other check must have
+// found a fault or a warning.
 func isExcused(t *testing.T, c engine.Result, status map[string]engine.Status) {
 	t.Helper()
 	for _, form := range []struct{ before, after string }{{"not looked at: ", " must be right first"}, {", as ", " says"}} {

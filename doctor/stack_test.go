@@ -62,7 +62,7 @@ type stack struct {
 	dnsError    map[string]error
 	deaf        bool              // the name server does not answer look-ups of SRV records
 	unreachable map[string]bool   // addresses that this machine has no route to
-	routes      map[string]string // the address to which each network and IP:port leads; "silent" gives no answer
+	routes      map[string]string // the address to which a connection really goes, by network and IP:port; "silent" means that nothing answers
 	certs       map[string]tls.Certificate
 
 	hs        *matrixtest.Homeserver

@@ -31,7 +31,9 @@ func (s *stack) start() {
 	s.startMedia()
 }
 
-// proxy returns a reverse proxy that names the client's address in headers.
+// proxy returns a reverse proxy that forwards requests to the URL to. It writes client,
+// the address of the client, into the headers in s.tells. If client is "", it adds no
+// header.
 func (s *stack) proxy(to, client string) http.Handler {
 	target, _ := url.Parse(to)
 	return &httputil.ReverseProxy{

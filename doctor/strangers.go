@@ -13,8 +13,8 @@ type asked struct {
 	who   instruments.Party
 	name  string // the program's name in a sentence
 	start string // the command that starts the program
-	down  string // the id of the cause for a proxy that does not reach the program
-	leads string // the setting with the program's address; a check can name another setting
+	down  string // the id of the cause if the answer says that a proxy does not reach the program
+	leads string // the setting with the program's address, unless the check names a different one
 }
 
 // The programs that doctor asks.
@@ -79,8 +79,9 @@ func uncertified(to asked, err error, v engine.Vars, seen string) engine.Finding
 	return found("proxy-certificate", v.Or(engine.Vars{"who": to.name, "program": "the proxy"}), "%s %s", seen, reason(err))
 }
 
-// steady returns f if the first answer was good. If doctor repeated the request
-// because the first answer was bad, steady returns a warning.
+// steady returns a warning if f is good only because doctor repeated the request:
+// the first answer was bad (r.Before is its status), and a later one was good.
+// Otherwise it returns f.
 func steady(to asked, r instruments.Reply, v engine.Vars, f engine.Finding) engine.Finding {
 	if f.Status != engine.OK || r.Before == 0 {
 		return f

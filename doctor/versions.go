@@ -44,7 +44,8 @@ func (h *homeserver) askVersions(ctx context.Context) engine.Finding {
 	return steady(askedHomeserver, r, v, ok("%s/_matrix/client/versions answers", clip(h.base)))
 }
 
-// clientVars returns the values of placeholders about the Client-Server API.
+// clientVars returns values for the placeholders in the texts of findings about the
+// homeserver's Client-Server API.
 func (h *homeserver) clientVars() engine.Vars {
 	v := engine.Vars{"server": h.name.String(), "base": clip(h.base), "leads": "m.homeserver.base_url in .well-known/matrix/client"}
 	if h.override() != nil {

@@ -33,8 +33,8 @@ type clientWellKnown struct {
 	Foci []focus `json:"org.matrix.msc4143.rtc_foci"`
 
 	misshapen bool // whether rtc_foci exists and is not a list of objects
-	// nested is about keys that belong at the top of the document but are below
-	// another key. It maps such a key to that other key.
+	// nested has the keys that belong at the top of the document, but are below
+	// some other key. The value is the key below which they are.
 	nested map[string]string
 }
 

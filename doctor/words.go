@@ -15,9 +15,10 @@ func ok(format string, args ...any) engine.Finding { return engine.Right(format,
 // for.
 func na(format string, args ...any) engine.Finding { return engine.NotLooked(format, args...) }
 
-// found returns the finding of a check that found the cause of this id. The
-// table of causes (package causes) says whether that is a fault (Status
-// engine.Fail) or a warning (engine.Warn), and which code Element Call shows.
+// found returns the finding of a check that found a cause. The argument cause is
+// the cause's id in the table of package causes. That table says whether the cause
+// is a fault (Status engine.Fail) or a warning (engine.Warn), and which code
+// Element Call shows.
 func found(cause string, v engine.Vars, format string, args ...any) engine.Finding {
 	return engine.Because(causes.Of(cause), v, format, args...)
 }

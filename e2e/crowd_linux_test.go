@@ -98,8 +98,8 @@ func awaitOthers(b *testing.B, ctx context.Context, p *participant.Participant) 
 	}
 }
 
-// tokensOf returns a token for each participant of the crowd, with a ticket if sealed
-// is true. It makes the tokens as the service does.
+// tokensOf returns a token for each participant of the crowd. If sealed is true, each
+// token contains a ticket, like the tokens that the service makes.
 func tokensOf(b *testing.B, room sfu.Room, sealed bool) (tokens []string) {
 	with, without := ticket.NewMinter([]sfu.Key{ourKey}, time.Hour), token.NewMinter(ourKey, time.Hour)
 	for i := range crowd {

@@ -73,8 +73,9 @@ func keyOf(t *testing.T, p *types.Project) (key stack.Key, keys string) {
 	return stack.Key{ID: *service["LIVEKIT_KEY"], Secret: *service["LIVEKIT_SECRET"]}, *sfu["LIVEKIT_KEYS"]
 }
 
-// TestGeneratedCompose checks that Compose accepts the files that setup writes, without
-// variables from the caller. The SFU and the service must get the same key.
+// TestGeneratedCompose checks that Compose accepts the files that setup writes. Compose
+// gets only the variables in .env, and none from this process's environment. The SFU and
+// the service must get the same key.
 func TestGeneratedCompose(t *testing.T) {
 	t.Parallel()
 	for name, flags := range map[string][]string{

@@ -38,7 +38,7 @@ type livekitNodes interface {
 // realNodes are nodes of a real LiveKit, each in its own process.
 type realNodes struct {
 	*cluster
-	first   int // the index of node 0 in the cluster
+	first   int // the cluster's index for the node that livekitNodes calls node 0
 	clients map[string]*stack.Client
 }
 

@@ -101,8 +101,9 @@ func TestNodeLeaves(t *testing.T) {
 	}
 }
 
-// afterGrace is long enough for four questions of the service to LiveKit, the last of
-// which also goes to a node, and for all grace periods after that.
+// afterGrace is how long a test waits to see that the service sends no leave. In this
+// time, the service can ask LiveKit four times (the fourth time, it also asks a node),
+// and all grace periods after these questions can end.
 const afterGrace = 40 * time.Second
 
 // gone is the time limit for the leave of a member whose client died together with the
@@ -173,7 +174,7 @@ var nodeLeaves = []struct {
 		if err := s.cluster.redis.Save("saved"); err != nil {
 			s.t.Fatal(err)
 		}
-		dave := s.party("dave") // the saved file does not contain Dave
+		dave := s.party("dave") // Dave joins after Redis has saved its data, so the saved file lacks him
 		dave.fate("restarted", 10*time.Second)
 		if err := carol.client.Stop(); err != nil {
 			s.t.Fatal(err)

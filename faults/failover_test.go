@@ -21,8 +21,8 @@ type failover struct {
 	// lose. Redis loses everything that the service writes between these two
 	// calls.
 	before func(t *testing.T)
-	// lose makes the server disappear, and returns when another server has taken
-	// over.
+	// lose makes the Redis server disappear, and waits until another server has
+	// taken over.
 	lose func(t *testing.T)
 }
 

@@ -73,8 +73,8 @@ func damaged(w *world, damage func([]byte) []byte) {
 	w.members = nil // the service may have lost some of the members' leaves
 }
 
-// mustAnswer fails the test if a process does not answer a request with a
-// token.
+// mustAnswer makes five clients ask the service for a token. It fails the test
+// if a client gets no token.
 func (w *world) mustAnswer(call string) {
 	w.t.Helper()
 	for i := range 5 {

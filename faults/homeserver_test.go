@@ -42,7 +42,7 @@ func TestHomeserverOutage(t *testing.T) {
 			members[2].vanish()
 			w.hold(outage / 2)
 			mend()
-			// A homeserver that limits requests gets one request a second. The service
+			// A homeserver that limits requests gets one request per second. The service
 			// first restarts the leaves of members in the call. So the leave of a member
 			// who has left may fire before the service sends it.
 			w.awaitSent(delay + waitTime)

@@ -56,7 +56,7 @@ func (w *world) step(delay time.Duration) {
 	m := in[rand.IntN(len(in))]
 	switch n := rand.IntN(10); {
 	case n < 5 || len(in) < 5:
-		if _, err := w.enter("call", delay); err != nil { // the service has refused the leave, and nobody has joined
+		if _, err := w.enter("call", delay); err != nil { // the service did not take over the leave, so nobody joined the call
 			w.mu.Lock()
 			w.refused = append(w.refused, err)
 			w.mu.Unlock()

@@ -18,8 +18,8 @@ var heavy sync.Mutex
 
 // TestRoomEnds checks a call of 2,000 members that ends for all of them at the
 // same time. Meanwhile, restarts for members of another call must not be late.
-// The test allows more requests to the homeserver than by default. With the
-// default of 10 requests a second, sending the leaves would take 200 s.
+// The test allows 200 requests per second to the homeserver. With the default of
+// 10 requests per second, sending the 2,000 leaves would take 200 s.
 func TestRoomEnds(t *testing.T) {
 	t.Parallel()
 	const crowd, others, delay = 2000, 50, 24 * time.Second
@@ -99,7 +99,7 @@ func (m *member) joinedReport(s *service) []byte {
 	return b.Bytes()
 }
 
-// delegateUntil delegates ten leaves a second and checks /healthz. It does this
+// delegateUntil delegates ten leaves per second and checks /healthz. It does this
 // until the channel over is closed. It returns how many leaves it delegated.
 func (w *world) delegateUntil(over chan struct{}, s *service) (n int) {
 	w.t.Helper()

@@ -200,8 +200,8 @@ func (w *world) doubled() (n int) {
 	return n
 }
 
-// latest returns the longest time without a restart, of all leaves of the given
-// members.
+// latest looks at the leaves of the given members. It returns the longest time
+// that one of these leaves was not restarted.
 func latest(w *world, members []*member) (late time.Duration) {
 	for _, m := range members {
 		late = max(late, w.homeserver.Fate(m.delayID).Late)

@@ -134,7 +134,7 @@ func (f flooded) p(percent int) time.Duration { return f.honest[len(f.honest)*pe
 // flood sends many requests, and abandons each of them: it disconnects before
 // the answer. It spreads these requests evenly over the duration spread, and
 // over several client networks. During the flood, it also makes ten honest
-// requests a second.
+// requests per second.
 func (s *swamp) flood(requests, networks int, spread time.Duration) flooded {
 	var seen flooded
 	var mu sync.Mutex

@@ -122,10 +122,10 @@ func makeRoom(buf *bytes.Buffer, length int64) {
 	*buf = *larger
 }
 
-// limitedBody returns a reader of at most maxBodyBytes of the body.
-// MaxBytesReader gets the ResponseWriter of net/http itself, so that net/http
-// closes the connection after a larger body. A client or proxy that is still
-// sending then gets the answer.
+// limitedBody returns a reader of at most maxBodyBytes of the body. If the body
+// is larger, net/http answers and then closes the connection. So even a client
+// or proxy that is still sending gets the answer. To make net/http do so,
+// limitedBody passes MaxBytesReader the ResponseWriter of net/http itself.
 func limitedBody(w http.ResponseWriter, r *http.Request) io.ReadCloser {
 	return http.MaxBytesReader(exchangeOf(w).ResponseWriter, r.Body, maxBodyBytes)
 }

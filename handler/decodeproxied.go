@@ -87,8 +87,9 @@ func (r proxiedRequest) target(own matrix.ServerName) (matrix.ServerName, error)
 	return server, nil
 }
 
-// claims compares the user whom the body names with user, whom the homeserver
-// names. If they differ, it returns a *paramError (400 M_INVALID_PARAM).
+// claims compares the user whom the body names with the user whom the homeserver
+// names (the argument user). If they differ, it returns a *paramError (400
+// M_INVALID_PARAM). A body that names no user is valid.
 func (r proxiedRequest) claims(user matrix.UserID) error {
 	if r.claimed.IsZero() || r.claimed == user {
 		return nil

@@ -61,8 +61,8 @@ type Handler struct {
 	// client's address.
 	Proxies Proxies
 	// InProgress bounds how many requests of one client network can be in
-	// progress at the same time, if the client is behind the proxies. nil means
-	// no limit.
+	// progress at the same time. It counts only requests for which one of Proxies
+	// named the client's address. nil means no limit.
 	InProgress *semaphore.Keyed[netip.Prefix]
 
 	Log     *slog.Logger
@@ -108,8 +108,8 @@ func (h *Handler) Routes() http.Handler {
 
 // whenOffered calls next if the service takes over leaves. Otherwise it answers
 // 404. Clients send a request without a body to find out whether the service
-// takes over leaves. Then 404 means no. If next is called, it answers 400
-// M_NOT_JSON, which means yes.
+// takes over leaves. For these clients, the 404 means no. The handler next
+// answers such a request with 400 M_NOT_JSON, which means yes.
 func (h *Handler) whenOffered(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !h.Access.Delegation.Offered() {

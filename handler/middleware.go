@@ -98,9 +98,9 @@ const inProgressWait = time.Second
 
 // shareProgress bounds how many requests of one client network are in progress.
 // The bound is a quarter of the connections that all clients together can have
-// open (connlimit.Share). Any further request gets 429. shareProgress reads the
-// body of such a request for promptTime only, because this client has many
-// other requests in progress.
+// open (connlimit.Share). Any further request gets 429. Before this answer,
+// shareProgress reads and drops the rest of the request's body, but for promptTime
+// only, because this client has many other requests in progress.
 //
 // The bound applies only if a proxy names the client's address. For a client
 // without a proxy, connlimit bounds the number of connections instead. There is

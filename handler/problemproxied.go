@@ -12,11 +12,13 @@ import (
 // M_UNRECOGNIZED as "this homeserver has no such service". They read
 // M_UNKNOWN_TOKEN as "you are logged out". No error below uses these codes.
 
-// proxiedProblem returns the problem of a request to an endpoint for the
-// homeserver, if the request is malformed or not from the homeserver. It is a
-// 403 if the hs_token is missing or wrong, or if the request names no user or
-// server. If the homeserver itself calls the endpoint (own), a missing hs_token
-// gives 401.
+// proxiedProblem returns the problem of a request to an endpoint that only the
+// homeserver may call. It returns false if err has another reason. The problem is
+//   - 403 if the hs_token is missing or wrong, or if the request names no user or
+//     server,
+//   - 401 instead, if the hs_token is missing from a request that the homeserver
+//     makes for itself (proxyError.own), not for a client,
+//   - 400 if a parameter is invalid.
 func proxiedProblem(err error) (problem, bool) {
 	if e, ok := errors.AsType[*proxyError](err); ok {
 		p := problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: e.cause}
@@ -53,9 +55,9 @@ func remoteProblem(err error) (problem, bool) {
 }
 
 // proxiedDelegationProblem returns the problem of a leave that this service
-// does not take over, in a request that the homeserver forwarded. It is 403 if
-// delegation is off, or if the homeserver does not let this service manage
-// delayed events.
+// does not take over, in a request that the homeserver forwarded. The problem's
+// status is 403 if delegation is off, or if the homeserver does not let this
+// service manage delayed events.
 func proxiedDelegationProblem(e proxiedDelegationError) problem {
 	p := problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: e.Cause}
 	switch e.Cause {

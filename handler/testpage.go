@@ -37,8 +37,8 @@ type TestPage struct {
 	Clients ratelimit.Limiter[netip.Prefix]
 }
 
-// RoomFinder returns when a room on the SFU was created, or the zero time if
-// there is no such room.
+// RoomFinder says whether a room exists on the SFU. RoomSince returns the time
+// at which the room was created, or the zero time if there is no such room.
 type RoomFinder interface {
 	RoomSince(ctx context.Context, room sfu.Room) (time.Time, error)
 }
@@ -89,8 +89,8 @@ func (t *TestPage) routes(h *Handler) {
 	}))
 }
 
-// testTokens returns two tokens for the room on the SFU that belongs to a link.
-// Anybody who has the link can get them.
+// testTokens returns two access tokens for the SFU. The tokens are for the room
+// of a link to the connection test. Anybody who has the link can get them.
 func (h *Handler) testTokens(ctx context.Context, x *exchange, body []byte) (testAnswer, error) {
 	t := h.TestPage
 	if wait := t.Clients.Take(access.Network(x.client)); wait > 0 {

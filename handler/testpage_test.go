@@ -64,8 +64,8 @@ func (r *testRig) post(sealed, client string) (status int, document string) {
 	return w.Code, w.Body.String()
 }
 
-// TestTestTokens checks that a request with a link gets two tokens. They must
-// be only for the link's room, and must expire together with the link.
+// TestTestTokens checks that a request with the key of a link gets two tokens.
+// They must be only for the link's room, and must expire together with the link.
 func TestTestTokens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newTestRig(t)

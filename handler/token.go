@@ -25,7 +25,7 @@ func (x *exchange) openID(who access.OpenID) access.OpenID {
 	return who
 }
 
-// request returns its argument with the field By set. By is the time at which
+// request sets the field By of what, and returns what. By is the time by which
 // the answer must be sent.
 func (x *exchange) request(what access.Request) access.Request {
 	what.By = x.start.Add(requestTimeout)

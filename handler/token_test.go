@@ -42,7 +42,7 @@ func TestWhoGetsWhat(t *testing.T) {
 		{"@alice:" + homeserver, true, true},
 		{"@alice:" + stranger, false, true},
 		{"@alice:mute.example", false, false},
-		{"@alice:EXAMPLE.ORG", false, true},     // a server name in upper case is another server
+		{"@alice:EXAMPLE.ORG", false, true},     // in upper case, this is the name of a different server
 		{"@alice:example.org:443", false, true}, // the port is a part of the server name
 	} {
 		t.Run(c.user, func(t *testing.T) {

@@ -20,8 +20,10 @@ type attack struct {
 	thousand bool
 }
 
-// These times bound how long the attacks take. An attack that has made all of
-// its requests ends earlier.
+// These times bound how long the attacks take. allTime is for the attack that runs
+// several attacks at the same time. mostTime is for attacks with a fixed number of
+// requests, which end earlier if they have made all of these. attackTime is for
+// most other attacks.
 const (
 	attackTime = 2 * time.Second
 	allTime    = 10 * time.Second

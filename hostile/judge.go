@@ -64,7 +64,7 @@ type figures struct {
 type times struct {
 	p50, p99 time.Duration
 	n        int
-	within   time.Duration // the length of the period in which the requests ended
+	within   time.Duration // the length of the period in which these n requests ended
 }
 
 // areFew reports whether there are too few requests to compute a p99. There are

@@ -31,8 +31,8 @@ func (m *modules) light(row, column int) bool {
 	return !m.Black(column, row)
 }
 
-// halves maps a pair of modules, one above the other, to the character that
-// shows both. The key says whether the upper and the lower module are light.
+// halves has the character for each pair of modules, one above the other. The key
+// says whether the upper module is light, and whether the lower one is.
 var halves = map[[2]bool]string{{true, true}: "█", {true, false}: "▀", {false, true}: "▄", {false, false}: " "}
 
 func (m *modules) draw(colour bool) string {

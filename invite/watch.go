@@ -74,12 +74,13 @@ type watcher struct {
 	room  sfu.Room
 	tell  func(Event)
 	tests map[string]progress // the tests that have joined the room so far, by name
-	// The watcher asks LiveKit every second who is in the room. The field here has
-	// the names of the tests in the last answer. The field gone has the names of
-	// those that were only in the answer before, and whose verdicts may still arrive.
+	// The watcher asks LiveKit every second which tests are in the room. The slice
+	// here has the names of the tests in the last answer. The slice gone has the
+	// names of tests that have left since the answer before it. Their verdicts may
+	// still arrive.
 	here, gone []string
-	// silence is the text about a test that left the room without a verdict. It
-	// is "" if this command cannot receive verdicts.
+	// silence is the text to print if a test leaves the room and has sent no
+	// verdict. It is "" if this command cannot receive verdicts.
 	silence string
 	blind   bool // LiveKit did not answer when the watcher last asked who is in the room
 }

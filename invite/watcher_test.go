@@ -26,10 +26,10 @@ func TestWatcher(t *testing.T) {
 		{"tester-0000000b", `{"name":"tester-0000000f","verdict":"no-media"}`},                                 // the verdict of another test
 		{"alice", `{"name":"alice","verdict":"udp"}`},                                                          // not a name that the service gives
 		{"tester-0000000c", `{"name":"tester-0000000c","verdict":"only-tcp","way":"a\u001b[2J"}`},              // not a way that the page reports
-		{"tester-0000000e-receiver", `{"name":"tester-0000000e","verdict":"only-tcp","way":"tcp"}`},            // a browser that does not tell the round trip
+		{"tester-0000000e-receiver", `{"name":"tester-0000000e","verdict":"only-tcp","way":"tcp"}`},            // a browser that does not report the round-trip time
 		{"tester-00000010", `{"name":"tester-00000010","verdict":"udp","way":"udp","rtt":23,"loss":1e308}`},    // the loss is over 100 %
-		{"tester-00000011", `{"name":"tester-00000011","verdict":"udp","way":"udp","rtt":-1,"loss":1}`},        // the round trip is negative
-		{"tester-00000012", `{"name":"tester-00000012","verdict":"udp","way":"udp","rtt":100000000,"loss":1}`}, // the round trip is over a day
+		{"tester-00000011", `{"name":"tester-00000011","verdict":"udp","way":"udp","rtt":-1,"loss":1}`},        // the round-trip time is negative
+		{"tester-00000012", `{"name":"tester-00000012","verdict":"udp","way":"udp","rtt":100000000,"loss":1}`}, // the round-trip time is over a day
 		{"tester-0000000d", `{"name":"tester-0000000d-receiver","verdict":"udp"}`}, {"tester-0000000d", `no JSON`}, {"tester-0000000d", `[]`},
 		{"tester-0000000d", strings.Repeat("[", 60_000)},
 	} {
@@ -120,9 +120,9 @@ func TestWatcherIsBounded(t *testing.T) {
 	}
 }
 
-// TestWatcherLooks checks that the watcher reports a test that leaves without a
-// verdict. If the watcher can receive verdicts, it also says why this verdict
-// may be missing. It does not report the test's receiving participant.
+// TestWatcherLooks checks that the watcher reports a test that leaves the room
+// without a verdict. The watcher adds the text in its field silence to the report.
+// It must not report the second participant of a test ("-receiver").
 func TestWatcherLooks(t *testing.T) {
 	for silence, want := range map[string]string{"": "tester-0000000a left", "without a verdict": "tester-0000000a left without a verdict"} {
 		t.Run(want, func(t *testing.T) {

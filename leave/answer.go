@@ -13,8 +13,8 @@ type Answer struct {
 	// the existing room was created, by our clock. It is zero if no room exists.
 	RoomAsked bool
 	RoomMade  time.Time
-	// Outage is how much longer clients may take to reconnect after an outage of the
-	// SFU.
+	// Outage is how long, from now on, clients may still take to reconnect after an
+	// outage of the SFU. It is 0 if there was no outage, or if this time is over.
 	Outage time.Duration
 }
 
@@ -55,8 +55,8 @@ const (
 	// node that holds the session answers immediately.
 	SlightDoubt
 	// GraveDoubt means that the keeper waits until the node answers, or until the SFU
-	// says that no node holds the session, which takes some seconds. The participant
-	// does not count as absent before that.
+	// says that no node holds the session, which takes some seconds. Until then, the
+	// participant does not count as absent.
 	GraveDoubt
 )
 
@@ -98,10 +98,10 @@ func (j Job) Doubts(a Answer) Doubt {
 	return NoDoubt
 }
 
-// doubtsAbsence is Doubts for an answer that the SFU has no record of the participant.
-// Only the first such answer is in doubt. The participant may still be there without a
-// record, because LiveKit can delete the record of a participant's next session when a
-// session ends.
+// doubtsAbsence does the work of Doubts if the SFU has answered that it has no record
+// of the participant. Only the first such answer is in doubt. The participant may be
+// there although there is no record: if a participant has ended one session and begun
+// another, LiveKit can delete the record of the new session when the old one ends.
 func (j Job) doubtsAbsence() Doubt {
 	if j.Looks == 0 && !j.RoomSeen.IsZero() {
 		return SlightDoubt
@@ -109,9 +109,9 @@ func (j Job) doubtsAbsence() Doubt {
 	return NoDoubt
 }
 
-// doubtsRecord is Doubts for an answer that the SFU has a record of the participant's
-// session. The answer is in doubt if the SFU said earlier that no node holds this
-// session.
+// doubtsRecord is like Doubts. It is for an answer which says that the SFU has a record
+// of the participant's session. Such an answer is in doubt if the SFU said earlier that
+// no node holds this session.
 func (j Job) doubtsRecord(a Answer) Doubt {
 	if !j.Refused.IsZero() && a.Session == j.Session && a.Session != j.LeftSession {
 		return GraveDoubt
@@ -119,8 +119,9 @@ func (j Job) doubtsRecord(a Answer) Doubt {
 	return NoDoubt
 }
 
-// isRefused reports whether the SFU has said that no node holds the session, either in
-// the answer a, or less than refusalGap before that answer.
+// isRefused reports whether the SFU has said that no node holds the session. If the
+// keeper asked the node for the answer a, only that answer counts. Otherwise an earlier
+// refusal counts if it came less than refusalGap before a.
 func (j Job) isRefused(a Answer) bool {
 	if a.Node != NodeNotAsked {
 		return a.Node == NodeRefuses
@@ -136,17 +137,18 @@ func (j Job) isAsBefore(a Answer) bool {
 }
 
 // NodeIsGone reports whether the session's node is dead, or cut off from LiveKit's
-// Redis. This needs two answers that no node holds the session: the answer a, and an
-// answer at least refusalGap earlier. The SFU's record must be unchanged.
+// Redis. To find this out, the keeper needs two answers that no node holds the session:
+// the answer a, and an answer at least refusalGap earlier. The SFU's record of the
+// participant must be the same in both answers.
 func (j Job) NodeIsGone(a Answer) bool {
 	return j.State == Connected && a.Node == NodeRefuses && j.isAsBefore(a) &&
 		!j.Refused.IsZero() && a.Asked.Sub(j.Refused) >= refusalGap
 }
 
-// Expected reports whether the answer a says nothing new about j's participant. The
-// keeper got a when it asked about the whole room. If Expected reports false, for
-// example because the participant has gone, the keeper asks about this participant
-// alone.
+// Expected reports whether an answer says nothing new about j's participant. It is for
+// an answer that the keeper got when it asked about the whole room. If Expected reports
+// false, for example because the participant has gone, the keeper asks about this
+// participant alone.
 func (j Job) Expected(a Answer) bool {
 	known := j.Refused.IsZero() && j.UnansweredSince.IsZero()
 	switch {
@@ -178,9 +180,9 @@ func (j Job) Outlived(since time.Time) bool {
 
 // hasLostRoom reports whether the answer a shows that the SFU has lost the room with
 // all participants. If the SFU says that the room does not exist, hasLostRoom reports
-// true only until j has recorded the loss. The SFU can go on saying so although
-// participants are back: if a node still runs the room, LiveKit makes no new record
-// of it.
+// true only until j has recorded the loss. The SFU can go on saying so after
+// participants have come back, because LiveKit makes no new record of a room that a
+// node still runs.
 func (j Job) hasLostRoom(a Answer) bool {
 	switch {
 	case !a.RoomAsked:

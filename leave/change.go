@@ -16,8 +16,8 @@ func (j Job) connected(now time.Time, session string) Job {
 	return j.settled(now)
 }
 
-// leaving returns j in the state Leaving: the participant is gone. From now on, the
-// participant has the time grace to come back.
+// leaving returns j in the state Leaving, which means that the participant is gone. The
+// argument grace is how long, from now on, the participant may take to come back.
 func (j Job) leaving(now time.Time, grace time.Duration) Job {
 	j = j.enter(Leaving, now)
 	j.Looks = 0
@@ -43,17 +43,18 @@ func (j Job) enter(s State, now time.Time) Job {
 	return j
 }
 
-// settled returns j without a planned question about its participant alone. The
-// keeper's regular questions about the whole room are enough.
+// settled returns j for a participant who is in the room. The keeper no longer plans to
+// ask the SFU about this participant alone, because it regularly asks about the whole
+// room.
 func (j Job) settled(now time.Time) Job {
 	j.Looks = 0
 	j.NextLook = never
 	return j
 }
 
-// askNow returns j with its next question to the SFU due now. It does not change a job
-// in the state Sending: there, NextLook is the time of the next send, which may have to
-// wait for the homeserver. The keeper asks the SFU before each send anyway.
+// askNow returns a copy of j for which the keeper must ask the SFU now. But a job in
+// the state Sending stays as it is: there, NextLook is the time of the next send, which
+// may have to wait for the homeserver. The keeper asks the SFU before each send anyway.
 func (j Job) askNow(now time.Time) Job {
 	if j.State == Sending {
 		return j

@@ -107,16 +107,17 @@ func (f field) appendCompact(b []byte, v reflect.Value, j Job) []byte {
 	return binary.AppendVarint(b, number)
 }
 
-// isAfterAccepted reports whether f is a time that a compact record contains as
-// milliseconds after the acceptance of the delegation.
+// isAfterAccepted reports whether f is a time that a compact record stores as a number
+// of milliseconds, counted from the time at which the service accepted the delegation.
 func (f field) isAfterAccepted() bool {
 	return f.kind == reflect.TypeFor[time.Time]() && f.name != numbered[0]
 }
 
-// sinceAccepted returns the number for the time ms in a compact record. accepted is
-// when the service accepted the delegation. The number is 0 for the time never, which
-// most jobs have. For a time before accepted, it is the negative difference. For any
-// other time, it is the difference plus 1.
+// sinceAccepted returns the number that stands for the time ms in a compact record.
+// accepted is the time at which the service accepted the delegation. Both times are in
+// milliseconds since 1970. The number is 0 for the time never, which most jobs have in
+// some field. For a time before accepted, it is the negative difference. For any other
+// time, it is the difference plus 1.
 func sinceAccepted(ms, accepted int64) int64 {
 	switch {
 	case ms == never.UnixMilli():

@@ -15,8 +15,8 @@ type Counts struct {
 	// ByState is the number of jobs in each of States. It has an entry even for a state
 	// that no job is in.
 	ByState map[State]int
-	// Load is how many restarts a second the jobs of all users of the user's homeserver
-	// need at least.
+	// Load is how many restarts per second are needed at least for the jobs of all users
+	// of the user's homeserver.
 	Load float64
 	// LoadOfUser is the part of Load that comes from the user's own jobs.
 	LoadOfUser float64
@@ -25,11 +25,11 @@ type Counts struct {
 // States returns all states, in the order in which a job goes through them.
 func States() []State { return []State{Waiting, Connected, Leaving, Sending, Cancelling} }
 
-// Weight is the load of jobs in billionths of a restart a second (see [Load]). Weights
+// Weight is the load of jobs in billionths of a restart per second (see [Load]). Weights
 // are whole numbers, so a Store can add them up without rounding errors.
 type Weight int64
 
-const unit = 1e9 // the weight of one restart a second
+const unit = 1e9 // the weight of one restart per second
 
 // WeightOf returns the weight of a job with the given delay. It cuts the delay to
 // milliseconds, as stores do. A delay below MinDelay counts as MinDelay. Only a damaged
@@ -38,5 +38,5 @@ func WeightOf(delay time.Duration) Weight {
 	return Weight(math.Round(Load(max(delay.Truncate(time.Millisecond), MinDelay)) * unit))
 }
 
-// Load returns w in restarts a second.
+// Load returns w in restarts per second.
 func (w Weight) Load() float64 { return float64(w) / unit }

@@ -49,12 +49,13 @@ func Period(d time.Duration) time.Duration {
 }
 
 // longestPeriod returns the longest allowed time between two restarts: 80 % of the
-// delay. For a delay of less than 150 s, [Period] is shorter. Then restarts are this far
-// apart only if the homeserver allows too few requests.
+// delay. For a delay of less than 150 s, [Period] is shorter than that. With such a
+// delay, restarts are up to 80 % of the delay apart only if the homeserver allows too
+// few requests.
 func longestPeriod(d time.Duration) time.Duration { return d / 5 * 4 }
 
-// RestartDue returns when the next restart first became due. If the keeper has
-// postponed the restart, NextRestart is later.
+// RestartDue returns the time at which the next restart first became due. If the keeper
+// has postponed the restart, NextRestart is later.
 func (j Job) RestartDue() time.Time {
 	return timing.Earlier(j.NextRestart, j.Restarted.Add(Period(j.Delay)))
 }
@@ -69,18 +70,19 @@ func pause(d time.Duration, n int) time.Duration {
 	return min(firstRetry<<min(n-1, 10), min(10*time.Second, d/18))
 }
 
-// Load returns how many restarts a second a job with the given delay needs at least.
+// Load returns how many restarts per second a job with the given delay needs at least.
 func Load(delay time.Duration) float64 { return 1 / longestPeriod(delay).Seconds() }
 
-// Fires returns when the homeserver sends the leave by itself if the delay is not
-// restarted before.
+// Fires returns the time at which the homeserver sends the leave by itself, if nobody
+// restarts the delay before that time.
 func (j Job) Fires() time.Time { return j.Restarted.Add(j.Delay) }
 
-// notTooLate returns when the keeper must do an action. The time at is when the action
-// is planned. The time of the last try is 2 * [Attempt] before the leave fires.
-// notTooLate returns the earlier one of these two times. But if the last try is less
-// than a millisecond after now, it returns at. Stores cut times to milliseconds, so
-// with the time of the last try, the action would be due immediately.
+// notTooLate returns the time at which the keeper must do an action that is planned for
+// the time at. The keeper must do it at the time of the last try at the latest, which is
+// 2 * [Attempt] before the leave fires. So notTooLate returns the earlier one of these
+// two times. But if the last try is less than a millisecond after now, or is over,
+// notTooLate returns the time at. Stores cut times to milliseconds, so an action that is
+// planned for the time of the last try would then be due immediately.
 func (j Job) notTooLate(now, at time.Time) time.Time {
 	if lastTry := j.Fires().Add(-2 * Attempt(j.Delay)); lastTry.Sub(now) >= time.Millisecond {
 		return timing.Earlier(at, lastTry)

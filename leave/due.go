@@ -19,10 +19,11 @@ const (
 	Cancel  Action = "cancel"  // make the homeserver drop a replaced leave
 )
 
-// plan lists the actions, those with the highest priority first. These are the fields:
-//   - in lists the states in which a job can need the action.
-//   - at is a function that returns when the action is due.
-//   - postpone is a function that returns the job with its action put off until next.
+// plan lists the actions, those with the highest priority first. An entry has these
+// fields besides the action:
+//   - The list in has the states in which a job can need the action.
+//   - The function at returns the time at which the action is due.
+//   - The function postpone returns the job with the action put off until next.
 var plan = []struct {
 	Action
 	in       []State
@@ -36,7 +37,7 @@ var plan = []struct {
 	{Cancel, States(), Job.cancels, Job.cancelAt},
 }
 
-// Due returns when the job needs its next action.
+// Due returns the time at which the job needs its next action.
 func (j Job) Due() time.Time {
 	due := never
 	for _, p := range plan {
@@ -58,8 +59,8 @@ func (j Job) Next(now time.Time) (Action, bool) {
 	return "", false
 }
 
-// finishes returns when the keeper may remove a job in the state Cancelling. By then,
-// each replaced leave is cancelled or has fired by itself.
+// finishes returns the time at which the keeper may remove a job in the state
+// Cancelling. By then, each replaced leave is cancelled or has fired by itself.
 func (j Job) finishes() time.Time {
 	if len(j.Replaces) == 0 {
 		return j.NextCancel
@@ -67,7 +68,8 @@ func (j Job) finishes() time.Time {
 	return j.Deadline
 }
 
-// cancels returns when the keeper must cancel the next leave that the job has replaced.
+// cancels returns the time at which the keeper must cancel the first of the leaves in
+// j.Replaces. It returns never if there are none.
 func (j Job) cancels() time.Time {
 	if len(j.Replaces) == 0 {
 		return never
@@ -82,9 +84,9 @@ var never = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 func (j Job) looks() time.Time    { return j.NextLook }
 func (j Job) restarts() time.Time { return j.NextRestart }
 
-// Postponed returns j, with the next time of action a moved to now plus wait. The
-// keeper postpones an action if it may not send a request to the job's homeserver now.
-// A postponed action does not count as failed.
+// Postponed returns j with one change: the next time of the action a is at least wait
+// after now. The keeper postpones an action if it may not send a request to the job's
+// homeserver now. A postponed action does not count as failed.
 func (j Job) Postponed(a Action, now time.Time, wait time.Duration) Job {
 	for _, p := range plan {
 		if p.Action == a {

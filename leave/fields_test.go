@@ -68,8 +68,9 @@ func fill(t *testing.T, v reflect.Value) {
 	}
 }
 
-// wantKept checks that all fields of got and want are equal. The argument where is the
-// name, for the error, of the form from which got was read.
+// wantKept checks that all fields of got and want are equal. The argument where says
+// from what kind of record got was read, for example "a compact record". An error shows
+// this text.
 func wantKept(t *testing.T, where string, got, want Job) {
 	t.Helper()
 	for _, f := range fields {

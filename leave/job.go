@@ -23,8 +23,8 @@ const (
 	Connected State = "connected" // the participant is in the room
 	Leaving   State = "leaving"   // the participant seems to be gone; when the time to come back is over, the keeper asks the SFU
 	Sending   State = "sending"   // the participant is gone; the keeper sends the leave, and asks the SFU before each try
-	// Cancelling means that the job's own leave has ended, but the keeper must still
-	// cancel leaves that it has replaced.
+	// Cancelling means that the job's own leave has ended. The keeper must still cancel
+	// earlier leaves of the participant, which this leave has replaced.
 	Cancelling State = "cancelling"
 )
 
@@ -53,8 +53,9 @@ type Job struct {
 	LeftSession string `record:"left_session"`
 	ClearLeave  bool   `record:"clear_leave"`
 	// Deadline has a meaning that depends on the state. At Deadline, a Waiting job gives
-	// up, and the grace period of a Leaving job ends. When a Cancelling job has reached
-	// Deadline, all leaves that it had to cancel have fired.
+	// up, and the grace period of a Leaving job ends. A Cancelling job has leaves to
+	// cancel. At Deadline, the delays of all of them have ended, so the homeserver has
+	// sent those that were not cancelled.
 	Deadline time.Time `record:"deadline,always"`
 
 	// Restarted is when the delay last began. The homeserver sends the event when Delay
@@ -77,14 +78,15 @@ type Job struct {
 	// there. It is zero if the SFU's last answer was clear.
 	UnansweredSince time.Time `record:"silent_since,past"`
 
-	// NextRestart, NextLook and NextCancel are when the next restart, look and cancel
-	// are due. A look is a question to the SFU about the participant. In the state
-	// Sending, NextLook is also when the keeper sends the leave.
+	// NextRestart, NextLook and NextCancel are the times at which the next restart, the
+	// next look and the next cancel are due. A look is a question to the SFU about the
+	// participant. In the state Sending, the keeper also sends the leave at the time
+	// NextLook.
 	NextRestart time.Time `record:"next_restart,always"`
 	NextLook    time.Time `record:"next_look,always"`
 	NextCancel  time.Time `record:"next_cancel"`
 	Restarts    int       `record:"restarts"` // how many restarts in a row have failed
-	Looks       int       `record:"looks"`    // how many looks in a row have led to no decision
+	Looks       int       `record:"looks"`    // how many looks in a row have not found the participant in the room
 	Sends       int       `record:"sends"`    // how many sends in a row have failed
 	Cancels     int       `record:"cancels"`  // how many cancels in a row have failed
 

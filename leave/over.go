@@ -6,8 +6,8 @@ import (
 	"matrixrtc-auth/internal/timing"
 )
 
-// Over returns why the job must end without a further action. It returns "" if the job
-// must not end. These are the reasons to end:
+// Over returns the reason why the job must end without a further action. It returns ""
+// if the job must not end. These are the reasons to end:
 //   - Sends have failed until the leave fired by itself, or for 1 h.
 //   - The SFU has not answered for 1 h.
 //   - No restart has succeeded for as long as the delay, or for 1 h if that is longer.

@@ -17,9 +17,9 @@ const maxReplaced = 8
 // maxReplaced leaves, and Replacing drops further ones. So callers must first check
 // [Job.MayReplace].
 //
-// The first cancel is due now. But if another action of j is due as well, for example a
-// restart, the other action comes first (see plan). If j waits for its participant, it
-// takes over what old knew of the participant.
+// The keeper must cancel the first of these leaves now. But if another action of j is
+// due as well, for example a restart, the other action comes first (see plan). If j
+// waits for its participant, it takes over what old knew of the participant.
 func (j Job) Replacing(old Job) Job {
 	if j.State == Waiting && !j.Same(old) {
 		j = j.knowing(old)
@@ -33,9 +33,10 @@ func (j Job) Replacing(old Job) Job {
 	return j
 }
 
-// knowing returns the new delegation j with what old knew of the participant: when
-// their room was seen, and which session has left the room or is on no node. If j and
-// old are delegations of the same leave, the result is j.again(old).
+// knowing returns the new job j with what the stored job old knows of the participant:
+// when the SFU last had their room, and which session has left the room or is on no
+// LiveKit node. If j and old are delegations of the same leave, the result is
+// j.again(old).
 func (j Job) knowing(old Job) Job {
 	if j.DelayID == old.DelayID && j.After(old) {
 		return j.again(old)
@@ -50,10 +51,11 @@ func (j Job) knowing(old Job) Job {
 	return j
 }
 
-// again returns old after its client has delegated the same leave again, as j. The
-// delegation itself restarts no delay, and does not show who is in the room. But a
-// participant who seemed to be gone is now about to come back. So the job waits for the
-// participant again.
+// again is for a client that delegates the same leave a second time. old is the stored
+// job, and j is the job of the new delegation. again returns the job to store instead of
+// old. The new delegation restarts no delay, and does not show who is in the room. But
+// a participant who seemed to be gone is now about to come back. So the job waits for
+// the participant again.
 func (j Job) again(old Job) Job {
 	kept := old
 	kept.AcceptedAt, kept.User, kept.Delay = j.AcceptedAt, j.User, j.Delay

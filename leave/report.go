@@ -60,8 +60,8 @@ func (j Job) Left(now time.Time, session string, reason sfu.Reason, grace Grace)
 	return j.leaving(now, grace.of(reason)).askNow(now)
 }
 
-// aborted returns j after a webhook that says that a client could not connect its
-// media. session is the client's session.
+// aborted records in j that a webhook has said that a client could not connect its
+// media, and returns the changed j. The argument session is the client's session.
 func (j Job) aborted(now time.Time, session string, reason sfu.Reason, grace Grace) Job {
 	if j.State != Waiting {
 		return j.Left(now, session, reason, grace)

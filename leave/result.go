@@ -2,9 +2,9 @@ package leave
 
 import "time"
 
-// RestartDone returns j after the homeserver has restarted the delay. sent is when the
-// keeper began to send the request. The argument next is the time from sent to the next
-// restart.
+// RestartDone records in j that the homeserver has restarted the delay, and returns the
+// changed j. The argument sent is when the keeper began to send the request. The
+// argument next is the time from sent to the next restart.
 func (j Job) RestartDone(sent time.Time, next time.Duration) Job {
 	if sent.After(j.Restarted) {
 		j.Restarted = sent

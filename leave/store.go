@@ -58,8 +58,9 @@ type Jobs interface {
 	// Put stores a new delegation. If the store already has a delegation of the same
 	// key, [Job.After] says which of the two is later:
 	//
-	//   - Put replaces an earlier delegation by [Job.Replacing], and returns it. So the
-	//     earlier delegation will be cancelled even if the caller fails.
+	//   - If the store has an earlier delegation, Put replaces it, and returns it. The new
+	//     job records the earlier delegation ([Job.Replacing]). So the earlier delegation
+	//     will be cancelled even if the caller fails.
 	//   - If the store has a later delegation, Put returns ErrSuperseded.
 	//   - If the store has this same delegation, Put changes nothing.
 	Put(ctx context.Context, job Job) (replaced *Job, err error)
@@ -77,8 +78,9 @@ type Jobs interface {
 // Queue is the part of a [Store] that gives jobs to keepers. It orders the jobs by
 // [Job.Due]. A leased job is not due before its lease ends.
 type Queue interface {
-	// Claim leases to holder up to n jobs that are due at the time now, each for its
-	// [Job.LeaseTime]. It returns the jobs in the order of their due times.
+	// Claim gives holder a lease on each of up to n jobs that are due at the time now.
+	// The lease lasts the job's [Job.LeaseTime]. Claim returns these jobs in the order
+	// of their due times.
 	Claim(ctx context.Context, holder string, now time.Time, n int) ([]Job, error)
 	// ClaimRooms returns up to n rooms that have jobs. The argument every is a period.
 	// In each such period, all calls together return a room at most once. If a room has
@@ -92,7 +94,7 @@ type Index interface {
 	// occupies ([Job.Occupies]).
 	Room(ctx context.Context, room sfu.Room) ([]Job, error)
 	Rooms(ctx context.Context) ([]sfu.Room, error)
-	// Count returns how many jobs the store has, and how many restarts a second the jobs
-	// of the user's homeserver need. The numbers include every write that has ended.
+	// Count returns how many jobs the store has, and how many restarts per second the
+	// jobs of the user's homeserver need. The numbers include every write that has ended.
 	Count(ctx context.Context, user matrix.UserID) (Counts, error)
 }

@@ -8,9 +8,9 @@ import (
 
 // Told returns j after the SFU's answer a. Two kinds of answers do not count:
 //
-//   - The keeper asked before the session began. If the next question would be due
-//     already, it becomes due after the time askAgain.
-//   - The answer is in grave doubt (see [Job.Doubts]). The keeper asks again now.
+//   - An answer to a question that the keeper asked before the session began. If the
+//     next question is due already, Told puts it off by askAgain.
+//   - An answer in grave doubt (see [Job.Doubts]). The keeper asks again now.
 func (j Job) Told(now time.Time, a Answer, g Grace) Job {
 	switch {
 	case j.State == Cancelling:
@@ -32,7 +32,8 @@ func (j Job) Told(now time.Time, a Answer, g Grace) Job {
 	return j.missing(now, a, g)
 }
 
-// present returns j after the SFU has answered that the given session is in the room.
+// present records in j that the SFU has answered that the given session is in the room,
+// and returns the changed j.
 func (j Job) present(now time.Time, session string) Job {
 	if j.State == Cancelling {
 		return j
@@ -49,10 +50,11 @@ func (j Job) present(now time.Time, session string) Job {
 	return j.connected(now, session)
 }
 
-// found returns j after the participant's node has said that it holds a session of the
-// participant. session is the session in the SFU's record. It is "" if there is no
-// record. Then found assumes that the node holds j.Session. But if a webhook said that
-// j.Session has left, the node holds a new session, whose id is unknown.
+// found records in j that the participant's node has said that it holds a session of
+// the participant, and returns the changed j. The argument session is the session in
+// the SFU's record. It is "" if there is no record. Then found assumes that the node
+// holds j.Session. But if a webhook said that j.Session has left, the node holds a new
+// session, whose id is unknown.
 func (j Job) found(now time.Time, session string) Job {
 	unrecorded := session == ""
 	j = j.answered()
@@ -69,10 +71,10 @@ func (j Job) found(now time.Time, session string) Job {
 	return j
 }
 
-// unreachable returns j after the SFU has said that no node holds the session. The
-// SFU's record has not changed, so it does not show whether the session has ended.
-// After two such answers, the session's node counts as gone, and the participant gets
-// time to come back.
+// unreachable records in j that the SFU has said that no node holds the session, and
+// returns the changed j. The SFU's record has not changed, so it does not show whether
+// the session has ended. After two such answers, the session's node counts as gone, and
+// the participant gets time to come back.
 func (j Job) unreachable(now time.Time, a Answer, g Grace) Job {
 	j = j.answered()
 	switch {
@@ -153,8 +155,9 @@ func (j Job) absent(now time.Time, confirm, outage time.Duration) Job {
 		return j.sending(now)
 	case Sending:
 		if outage > 0 && !j.ClearLeave {
-			// The keeper decided to send the leave before the outage. After an outage,
-			// every participant has time to come back.
+			// Before the outage, the keeper decided to send this leave, but has not
+			// sent it. After an outage, every participant gets time to come back, so the
+			// job leaves the state Sending.
 			return j.leaving(now, outage)
 		}
 	}
@@ -163,8 +166,9 @@ func (j Job) absent(now time.Time, confirm, outage time.Duration) Job {
 
 // forgotten returns j after the SFU has lost the participant's room. The SFU has said
 // that it has no such room, or that it has created the room anew. The argument remade is
-// when it did so, and outage is how long the participant has to come back. From now on,
-// the new room counts as the participant's room, even if the SFU's clock is ahead.
+// when the SFU created the new room; it is zero if there is none. outage is how long the
+// participant has to come back. From now on, the new room counts as the participant's
+// room, even if the SFU's clock is ahead.
 func (j Job) forgotten(now, remade time.Time, outage time.Duration) Job {
 	j = j.answered()
 	j.RoomSeen, j.RoomLost = timing.Later(now, remade), true

@@ -59,7 +59,7 @@ func in(t *testing.T, s State) Job {
 }
 
 // happenings has a function for each event in the second column of the table in
-// docs/leave.md. The function returns the job as the event changes it.
+// docs/leave.md. The function returns the job as it is after the event.
 var happenings = map[string]func(j Job) Job{
 	"a session joins":                                  func(j Job) Job { return j.Joined(noon, mine) },
 	"its session joins once more":                      func(j Job) Job { return j.Joined(noon, mine) },
@@ -107,7 +107,8 @@ func refusedTwice(j Job) Job {
 	return first.Told(second.Asked, second, testGrace)
 }
 
-// delegated returns the job of the leave id, which replaces the job old.
+// delegated returns a job that replaces the job old. The argument id is the delay id
+// of the new job's leave.
 func delegated(id string, old Job) Job {
 	parsed, err := matrix.ParseDelayID(id)
 	if err != nil {
@@ -143,8 +144,9 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// wantBecomes checks that got is in the expected state. The argument becomes describes
-// this state. It is the third column of the table's row.
+// wantBecomes checks that got is as a row of the table in docs/leave.md says. The
+// argument row is the text of that row. The argument becomes is its third column, which
+// describes the expected state.
 func wantBecomes(t *testing.T, row string, got Job, becomes string) {
 	t.Helper()
 	want, also, _ := strings.Cut(becomes, ", ")
@@ -224,8 +226,8 @@ func TestPeriods(t *testing.T) {
 	}
 }
 
-// TestDowntimeIsNotCounted has a time in which no process runs. This time alone must
-// end no job.
+// TestDowntimeIsNotCounted has a time in which no process runs. No job may end only
+// because this time has passed.
 func TestDowntimeIsNotCounted(t *testing.T) {
 	for _, state := range States() {
 		for _, down := range []time.Duration{10 * time.Minute, 2 * time.Hour, 30 * time.Hour} {

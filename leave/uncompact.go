@@ -50,8 +50,8 @@ type compact struct {
 // mostNumbers is how many fields a compact record can have at most.
 const mostNumbers = 64
 
-// fields reads all fields of the record. It sets those fields in recorded that this
-// version of the program knows.
+// fields reads all fields of the record. It stores the values of those fields that this
+// version of the program knows in the struct recorded, and ignores the other fields.
 func (c *compact) fields(recorded reflect.Value) {
 	present, accepted := c.uint(), int64(0)
 	for n := range mostNumbers {

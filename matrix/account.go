@@ -43,9 +43,9 @@ const (
 	// membersTimeout bounds one request to the homeserver, including the search
 	// for its Client-Server API.
 	membersTimeout = 10 * time.Second
-	// membersAnswerTime is how long a reused connection may stay silent. It is
-	// long because a homeserver needs a second or two to list the members of a
-	// large room.
+	// membersAnswerTime is how long an answer on a reused connection may take to
+	// begin. It is long because a homeserver needs a second or two to list the
+	// members of a large room.
 	membersAnswerTime = 3 * time.Second
 	// maxQuiet bounds how long a homeserver can forbid requests by a 429.
 	maxQuiet = time.Minute

@@ -49,12 +49,13 @@ func (d DelayID) LogValue() slog.Value { return slog.StringValue(d.Hash()) }
 // Result says what a homeserver's answer to an action on a delayed event means.
 type Result string
 
-// These are the results. After a send with ResultDone or ResultGone, and after a
-// restart with ResultGone, the homeserver does not have the event.
+// These are the results of an action on a delayed event. If the result of a send is
+// ResultDone or ResultGone, the homeserver no longer has the delayed event. The same
+// is true if the result of a restart is ResultGone.
 const (
 	ResultDone       Result = "done"        // the action was done
 	ResultGone       Result = "gone"        // the homeserver has already sent or cancelled the event, or never had it
-	ResultForbidden  Result = "forbidden"   // a send with this result has used up the event; the event's user has left the room or lacks the power level
+	ResultForbidden  Result = "forbidden"   // the event's user has left the room or lacks the power level; if the action was a send, the homeserver does not have the event any more
 	ResultWrongPath  Result = "wrong_path"  // a 404 that is not a Matrix "not found"
 	ResultNeedsToken Result = "needs_token" // the server requires authentication, but this service is not registered there
 	ResultLimited    Result = "limited"     // too many requests
@@ -156,9 +157,10 @@ func (d *DelayedEvents) manage(ctx context.Context, server ServerName, owner Use
 	return err
 }
 
-// tell reports to NotOwner, at most once in all, that the server refused to let
-// this service act as owner. If the server also answered 403 to the request
-// without credentials, tell does nothing: maybe the owner has only left the room.
+// tell calls NotOwner, unless it has been called before. The argument with is the
+// error of the request in which this service acted as owner. The argument without
+// is the error of the same request without authentication. If the server answered
+// 403 to both, tell does not call NotOwner: maybe the owner has only left the room.
 func (d *DelayedEvents) tell(owner UserID, with *DelayError, without error) {
 	if d.NotOwner == nil || with.Status == http.StatusForbidden && ResultOf(without) == ResultForbidden {
 		return
@@ -180,8 +182,8 @@ func (d *DelayedEvents) post(ctx context.Context, server ServerName, address str
 	}
 	req.Header.Set("Content-Type", "application/json")
 	// A nil Idempotency-Key is never sent. It only tells the transport that it
-	// may retry this POST on a new connection. It is safe to repeat every
-	// action.
+	// may send this POST again on a new connection. A second restart, send or
+	// cancel of the same event does no harm.
 	req.Header["Idempotency-Key"] = nil
 	_, err = d.do(req, server, api, c)
 	return err
@@ -201,7 +203,7 @@ func (d *DelayedEvents) do(req *http.Request, server ServerName, api ClientAPI, 
 func (d *DelayedEvents) doOnce(req *http.Request, server ServerName, api ClientAPI, c credentials) ([]byte, error) {
 	c.addTo(req)
 	req.Header.Set("User-Agent", outbound.UserAgent)
-	// RoundTrip follows no redirect. A call of http.Client.Do would follow it.
+	// RoundTrip follows no redirect, and http.Client.Do would follow redirects.
 	resp, err := d.APIs.transport(api.named).RoundTrip(req)
 	if err != nil {
 		return nil, &DelayError{Result: ResultFailed, Server: server, Err: brief(err)}

@@ -13,8 +13,8 @@ import (
 )
 
 // delegation adds two servers to w. The server apex, at a.test, has a
-// well-known document that delegates a.test to b.test:443. The homeserver hs
-// listens there.
+// well-known document that delegates a.test to b.test:443. At b.test:443 listens
+// the homeserver hs.
 func delegation(t *testing.T, w *world, cacheControl string) (apex, hs *matrixtest.Homeserver) {
 	apex, hs = &matrixtest.Homeserver{}, &matrixtest.Homeserver{}
 	apex.ScriptWellKnown(func(rw http.ResponseWriter, _ *http.Request) {

@@ -65,8 +65,9 @@ var errNoFile = &inquiry.BusyError{Err: fmt.Errorf("finding the server: %w", sys
 
 // delegation fetches the server's well-known document. If it gets no document,
 // and no definite answer that there is none, it uses the last good document.
-// This document may be up to 48 h old. The error of delegation is an
-// *[inquiry.BusyError].
+// This document may be up to 48 h old. delegation returns an error only if there
+// is no such document and this process could not send the request. The error is
+// an *[inquiry.BusyError].
 func (r *Resolver) delegation(ctx context.Context, c *class, server ServerName, old found) (found, error) {
 	delegated, lifetime, err := fetchWellKnown(ctx, c.wellKnown, server.Host())
 	now := time.Now()

@@ -73,9 +73,10 @@ func heavyServers(t *testing.T, networks int) {
 	}
 }
 
-// askHonest verifies a token of a new server each second. Each request comes
-// from another client network. askHonest returns how long the answers took, in
-// ascending order.
+// askHonest verifies one token per second, each of a new server and from a new
+// client network. The client networks 0 to networks-1 are not used, because the
+// attackers are there. askHonest returns how long the answers took, in ascending
+// order.
 func (w *world) askHonest(t *testing.T, hs *matrixtest.Homeserver, seconds, networks int) []time.Duration {
 	t.Helper()
 	took := make([]time.Duration, seconds)

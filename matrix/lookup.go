@@ -14,23 +14,29 @@ import (
 )
 
 const (
-	clientAPILifetime = time.Hour       // how long a good answer is valid
-	clientAPIRefusal  = 2 * time.Minute // the pause before new leaves at a server, after the server said that it cannot delay events; only if the operator did not name the server
-	// clientAPIRetry is the pause after a failed look-up if no API is known. It
-	// is short, because leaves may become due in the pause. If an API is known,
-	// the service still uses it, and the pause is clientAPIRecheck.
+	clientAPILifetime = time.Hour // how long a good answer is valid
+	// If a server says that it cannot delay events, the service takes over no
+	// new leaves at this server for the time clientAPIRefusal. There is no such
+	// pause for a server that the operator named.
+	clientAPIRefusal = 2 * time.Minute
+	// clientAPIRetry is the pause after a failed look-up if no address of the
+	// server's Client-Server API is known. It is short, because leaves may become
+	// due in the pause. If an address is known from an earlier look-up, the service
+	// still uses it, and the pause is clientAPIRecheck.
 	clientAPIRetry   = 2 * time.Second
 	clientAPIRecheck = 5 * time.Second
 	clientAPITimeout = 8 * time.Second
-	// clientAPIWait is how long a caller waits for a new answer. Then the
-	// caller uses the last good answer.
+	// clientAPIWait is how long a caller waits for a new answer. If none comes
+	// in this time, the caller uses the last good answer.
 	clientAPIWait = 500 * time.Millisecond
 )
 
 // These bounds limit the look-ups that run at the same time at servers that the
-// operator did not name. One client network gets at most half of the permits
-// for clients (64). The other half is for client networks with less than four
-// look-ups in progress. A look-up keeps its permit even if its callers have left.
+// operator did not name. clientsLookUps is for look-ups for clients. One client
+// network gets at most half of its permits (64). The other half is for client
+// networks with less than four look-ups in progress. ownLookUps is for look-ups for
+// leaves that are already stored. A look-up keeps its permit even if its callers
+// have left.
 var (
 	clientsLookUps = semaphore.Bounds{Total: 128, Share: 4}
 	ownLookUps     = semaphore.Bounds{Total: 128}

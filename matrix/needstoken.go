@@ -30,9 +30,9 @@ const (
 // cannot make such requests.
 var ErrNeedsToken = errors.New("the homeserver manages delayed events only with an access token (401 M_MISSING_TOKEN)")
 
-// refusals remembers which servers require authentication, and until when.
-// Servers that the operator named are in a list of their own. So other servers
-// cannot push them out.
+// refusals remembers which servers require authentication. The time of each server
+// is until when this service believes so. Servers that the operator named are in a
+// list of their own. So other servers cannot take their places in the list.
 type refusals struct {
 	mu    sync.Mutex
 	until pair[*simplelru.LRU[ServerName, time.Time]]
@@ -77,8 +77,9 @@ func (r *refusals) has(server ServerName, named bool, now time.Time) bool {
 	return known && now.Before(until)
 }
 
-// of returns the remembered servers of one class: those that the operator
-// named, or all others. The caller holds the lock.
+// of returns the list for servers that the operator named, or the list for all
+// other servers. A list has the servers that require authentication. The caller
+// holds the lock.
 func (r *refusals) of(named bool) *simplelru.LRU[ServerName, time.Time] {
 	class := r.until.of(named)
 	if *class == nil {

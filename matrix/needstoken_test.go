@@ -117,6 +117,6 @@ func TestKnownAPIDoesNotWait(t *testing.T) {
 				t.Errorf("within %v: got %v after %v, want no error within half of that, and 500 ms", limit, err, took)
 			}
 		}
-		time.Sleep(10 * time.Second) // waits until the search gives up
+		time.Sleep(10 * time.Second) // waits until the search for a new API gives up, which needs a goroutine
 	})
 }

@@ -39,8 +39,9 @@ const (
 //
 // A server that the operator did not name holds at most 64 permits, even if it
 // takes the full 10 s for every answer. It never holds a permit of the servers
-// that the operator named. An attacker may have many slow servers. So one
-// client network gets at most 256 of the 512 permits (otherAskers).
+// that the operator named. An attacker may have many slow servers. So a client
+// network that has 8 permits gets more only while half of the 512 permits are
+// free (otherAskers). It never gets more than 256.
 var (
 	namedVerifications = semaphore.Bounds{Total: 1024, PerKey: 512}
 	otherVerifications = semaphore.Bounds{PerKey: 64}

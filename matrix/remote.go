@@ -17,8 +17,9 @@ import (
 const federateTimeout = 20 * time.Second
 
 // remoteBounds bounds the requests to other homeservers that run at the same
-// time. Each request holds a connection to our own homeserver. A few slow
-// servers get at most half of the permits.
+// time. Each request holds a connection to our own homeserver. Share makes sure
+// that slow servers that already have 8 requests or more hold at most half of the
+// 256 permits.
 var remoteBounds = semaphore.Bounds{Total: 256, PerKey: 64, Share: 8}
 
 // Requests to other homeservers use these paths.

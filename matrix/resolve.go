@@ -62,9 +62,9 @@ type Resolver struct {
 	classes pair[class]
 }
 
-// class holds the cache, and the bounds on requests, for one class of servers.
-// One class is the servers that the operator named. The other class is all
-// other servers.
+// class holds the cache, and the bounds on requests, for one of the two classes of
+// servers. The servers that the operator named are one class. All other servers are
+// the other class.
 type class struct {
 	isNamed      bool
 	transport    *outbound.Transport
@@ -88,7 +88,7 @@ type found struct {
 	validTo   time.Time  // until when the service need not fetch the document again
 	absent    int        // how many answers in a row said definitely that there is no document
 	open      bool       // whether the last fetch of the document got no definite answer
-	kept      bool       // whether an earlier good document is still used, although open is true
+	kept      bool       // whether an earlier good document is still used, although the last fetch got no definite answer
 	gap       Gap        // what is wrong with the document; "" after a good document or a 404
 	note      string     // why the service knows of no delegation, or why it uses an old document
 	doubted   bool       // whether a request to the destination failed, so that discovery must repeat all steps

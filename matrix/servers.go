@@ -15,8 +15,8 @@ type Servers struct {
 	NamedTransport, OtherTransport *outbound.Transport
 }
 
-// isNamed reports whether the operator named server. All code that treats the
-// two classes of servers differently calls isNamed.
+// isNamed reports whether the operator named server. Code that treats such servers
+// differently from all others must ask isNamed, and must not decide this itself.
 func (s Servers) isNamed(server ServerName) bool { return s.Named != nil && s.Named(server) }
 
 // transport returns the transport for the class of servers that the operator
@@ -32,7 +32,8 @@ func (s Servers) transport(named bool) *outbound.Transport {
 // for all others.
 type pair[T any] struct{ named, others T }
 
-// of returns a pointer to one of the two values.
+// of returns a pointer to the value for named servers if named is true, or else to
+// the value for all others.
 func (p *pair[T]) of(named bool) *T {
 	if named {
 		return &p.named

@@ -13,9 +13,9 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// TestSlowServersOfOneNetwork checks a client network that asks many servers,
-// which never answer. It asks for more verifications than may run at the same
-// time. A request of another network must still be answered within 1 s.
+// TestSlowServersOfOneNetwork checks clients of one network that name many servers
+// which never answer. These clients cause more verifications than may run at the
+// same time. A request from a different network must still be answered within 1 s.
 func TestSlowServersOfOneNetwork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const names, requests = 20, 1200

@@ -38,9 +38,10 @@ type record struct {
 	addr   string
 }
 
-// try begins a trial of server, unless server is known to be a homeserver. The
-// caller must call end with the error of the request, or nil. If try returns an
-// error, the caller must not ask server now.
+// try must be called before a request to server. If server is not known to be a
+// homeserver, the request counts as a trial ([NewTrialLimiter]). If try returns an
+// error, the caller must not ask server now. Otherwise the caller must call end
+// with the error of the request, or nil.
 func (v *Verifier) try(c *class, server ServerName, from netip.Prefix) (end func(error), err error) {
 	if c.isNamed || !v.Trials.Limits() {
 		return func(error) {}, nil

@@ -110,8 +110,9 @@ func TestTrialsOfWebsites(t *testing.T) {
 }
 
 // TestHomeserversCostNoTrial checks that a client can ask for any number of new
-// servers that answer as homeservers do. Their answers give the trials back, with
-// any status.
+// servers that answer as homeservers do. Each request to a new server takes a trial
+// of the client. The answer of a homeserver gives the trial back, whatever its
+// status is.
 func TestHomeserversCostNoTrial(t *testing.T) {
 	trying(t, nil, func(t *testing.T, w *world) {
 		for i := range 200 {

@@ -15,13 +15,13 @@ type Use struct {
 	Destination Destination // where the last request was sent
 	Since       time.Time   // when the first request to Destination was made
 	At          time.Time   // when the last request ended
-	Cause       Cause       // why the last request failed; "" if it verified a user
+	Cause       Cause       // why the last request failed; "" if the homeserver said to which user a token belongs
 	Status      int         // the HTTP status of the last answer if that was not 200, else 0
 	Answered    bool        // whether a homeserver answered; true even if the homeserver does not know the token
 }
 
-// uses remembers one Use for each server that the operator named. It has no
-// bound, because the operator names few servers.
+// uses holds one Use for each server that the operator named. It has no size
+// limit, because the operator names few servers.
 type uses struct {
 	mu sync.Mutex
 	of map[ServerName]*Use

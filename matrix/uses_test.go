@@ -10,8 +10,9 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// TestUses checks the Use of a server that the operator named. Its requests
-// first go to a website by mistake, and then to its homeserver.
+// TestUses checks the Use of a server that the operator named. By mistake, this
+// service first sends the requests for that server to a website. Then it sends
+// them to the server's homeserver.
 func TestUses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, apex, hs := misled(t, noHomeserver["no such page"], "a.test", "b.test")

@@ -123,8 +123,8 @@ func wellKnownLifetime(header http.Header, now time.Time) time.Duration {
 }
 
 // maxAge returns the max-age in Cache-Control. It returns 0 if one of the
-// directives is no-store or no-cache. A malformed age counts as 0. An age that
-// is too large counts as a very long one (RFC 9111, 4.2.1 and 1.2.2).
+// directives is no-store or no-cache. A malformed age counts as 0. An age above
+// maxWellKnown counts as maxWellKnown (RFC 9111, 4.2.1 and 1.2.2).
 func maxAge(headers []string) (age time.Duration, found bool) {
 	for directive := range strings.SplitSeq(strings.Join(headers, ","), ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")

@@ -80,10 +80,10 @@ func (l *Lookup) IsServerJoined(ctx context.Context, room matrix.RoomID, server 
 	})
 }
 
-// IsJoinedNow reports whether user is joined to room, without cached answers.
-// Its question begins after the call, and other callers do not share it. The
-// caller must bound how many calls run at the same time. An error means that
-// the answer is unknown.
+// IsJoinedNow reports whether user is joined to room. It uses no cached answer, and
+// no answer to a request that began before the call. Each call asks the homeserver
+// by itself, so the caller must bound how many calls run at the same time. An error
+// means that the answer is unknown.
 func (l *Lookup) IsJoinedNow(ctx context.Context, room matrix.RoomID, user matrix.UserID) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -129,9 +129,10 @@ func (l *Lookup) Forget(room matrix.RoomID, user matrix.UserID) {
 	l.yes.drop(keyOf("user", room, user.String()))
 }
 
-// ask calls the function question once for all callers that ask the same
-// question at the same time. If ctx ends, the call goes on for the other
-// callers. The call uses a permit from the given server's share.
+// ask calls the function question once for all callers that ask with the same
+// key at the same time. If ctx ends, the call goes on for the other callers. The
+// number of such calls at the same time is limited, in all and for each server.
+// This call counts for the server of.
 func (l *Lookup) ask(ctx context.Context, k key, of matrix.ServerName, question func(context.Context) (bool, error)) (bool, error) {
 	if l.yes.has(k, time.Now()) {
 		return true, nil

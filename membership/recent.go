@@ -31,9 +31,9 @@ func keyOf(kind string, room matrix.RoomID, who string) key {
 // The zero value is ready.
 type recent struct {
 	mu         sync.Mutex
-	young, old map[key]time.Duration // when the question of each "yes" began, as the time since began
+	young, old map[key]time.Duration // for each "yes", the time from began until the question
 	began      time.Time             // the time from which young, old and turned are measured
-	turned     time.Duration         // when young was new and empty, as the time since began
+	turned     time.Duration         // the time from began until the present map young was made
 }
 
 func (r *recent) has(k key, now time.Time) bool {
@@ -48,9 +48,9 @@ func (r *recent) has(k key, now time.Time) bool {
 	return false
 }
 
-// add keeps a "yes". The parameter asked is when the question began. If there is
-// no space for the "yes", add drops it, and the next caller asks the homeserver
-// again.
+// add keeps the homeserver's answer "yes" to the question k. The parameter asked
+// is when that question began. If there is no space for the answer, add drops it,
+// and the next caller asks the homeserver again.
 func (r *recent) add(k key, asked time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -87,7 +87,8 @@ func (r *Rooms) IsServerJoined(ctx context.Context, room matrix.RoomID, server m
 }
 
 // ask waits for the next member list of one Matrix room, and returns that list.
-// The function want adds the names that the caller asks about to the list.
+// The caller asks about some users or servers, and the function want adds their
+// names to the list before the list is read.
 func (r *Rooms) ask(ctx context.Context, of matrix.RoomID, want func(*list)) (*list, error) {
 	l := r.join(of, want)
 	defer r.part(l)

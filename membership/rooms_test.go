@@ -102,7 +102,8 @@ func TestRooms(t *testing.T) {
 }
 
 // TestOneListForAll checks that many callers who ask about a room cost only two
-// lists: the list that was being read, and one for all who asked meanwhile.
+// lists: one for the caller who asked first, and one for all callers who asked while
+// the first list was being read.
 func TestOneListForAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &roll{joined: map[string][]string{"!a": {"@user1:b"}}, takes: time.Second}
@@ -145,7 +146,8 @@ func TestAListBeginsAfterItsQuestion(t *testing.T) {
 	})
 }
 
-// TestRoomsThatFail checks that a list that breaks off gives no answers.
+// TestRoomsThatFail has a member list that ends with an error. IsJoined and
+// IsServerJoined must return that error.
 func TestRoomsThatFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &roll{joined: map[string][]string{"!a": {"@a:b"}}, err: errUnknown}
@@ -164,8 +166,9 @@ func TestRoomsThatFail(t *testing.T) {
 }
 
 // TestSilentRooms checks a homeserver that does not answer. No caller waits
-// longer than its context allows, and at most 16 lists are read at the same
-// time. If all callers of a room have left, its list is not requested.
+// longer than its context allows, and at most 16 lists of a room's members are
+// requested at the same time. The other lists wait their turn. If nobody waits
+// for such a list any more, it is never requested.
 func TestSilentRooms(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &roll{takes: time.Hour}
@@ -183,7 +186,7 @@ func TestSilentRooms(t *testing.T) {
 			})
 		}
 		running.Wait()
-		time.Sleep(time.Minute) // in this time, rooms gives up its 16 requests for lists
+		time.Sleep(time.Minute) // during this minute, all 16 requests for member lists time out
 		if n := r.asked(); n != 16 || r.most != 16 {
 			t.Errorf("asked %d times, %d at once, want 16", n, r.most)
 		}

@@ -8,9 +8,9 @@ import (
 	"matrixrtc-auth/appservice"
 )
 
-// nextSteps tells the operator what to do with the registration file, and in
-// which order. This service must answer before the homeserver announces it to
-// clients.
+// nextSteps tells the operator what to do with the registration file. The order
+// of the steps matters: the homeserver must not announce this service to clients
+// before this service is ready.
 const nextSteps = `Who must read it: the user of Synapse and the user of matrixrtc-auth. Synapse does
 not start on a registration file that it cannot read. The file has mode 0640 and was
 written as {ids}: give it to a group that both users are in.

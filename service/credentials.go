@@ -117,7 +117,7 @@ func anyOf(faults []config.Fault, variables []string) bool {
 	return slices.ContainsFunc(faults, func(f config.Fault) bool { return slices.Contains(variables, f.Variable) })
 }
 
-// renewAt reads the files again at every SIGHUP, which arrives through the
+// renewAt reads the credentials again at every SIGHUP, which arrives through the
 // channel hangups.
 func (c *credentials) renewAt(hangups <-chan os.Signal, log *slog.Logger) {
 	for range hangups {
@@ -125,8 +125,9 @@ func (c *credentials) renewAt(hangups <-chan os.Signal, log *slog.Logger) {
 	}
 }
 
-// readAnew reads the files again. It logs which credentials have changed, and
-// which have a fault. A credential with a fault keeps its old value.
+// readAnew reads the configuration again, and takes the credentials from it. It
+// logs which credentials have changed, and which have a fault. A credential with
+// a fault keeps its old value.
 func (c *credentials) readAnew(log *slog.Logger) {
 	cfg, warnings, err := config.Inspect()
 	ours := slices.Concat(keyVariables, rootVariables, passwordVariables, accountVariables)

@@ -56,7 +56,8 @@ func percentFor(live uint64) int {
 	return int(min(max(percent/10*10, leastPercent), gcPercent))
 }
 
-// liveHeap returns how many bytes were still in use after the last collection.
+// liveHeap returns how many bytes of the heap were still in use after the last garbage
+// collection.
 func liveHeap() uint64 {
 	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(sample)

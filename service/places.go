@@ -17,10 +17,11 @@ const maxReserve = 512
 // can have open at the same time.
 type places struct{ clients, scrapers int }
 
-// placesFor divides the limit of open files between clients, programs that read
-// the metrics, and a reserve. The reserve is at most half of the files. If
-// files is 1024, clients get 512 connections. From 2560 files on, they get
-// MaxConnections.
+// placesFor divides the files that this process may open between clients and a
+// reserve (see maxReserve), which is at most half of the files. Connections of
+// programs that read the metrics are a part of the reserve. If files is 1024,
+// clients get 512 connections. If files is 2560 (MaxConnections + maxReserve) or
+// more, they get MaxConnections.
 func placesFor(files int) places {
 	reserve := min(maxReserve, files/2)
 	return places{

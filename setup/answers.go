@@ -65,8 +65,8 @@ func (o *options) answers() []answer {
 // optional reports whether the operator may switch the option off with [none].
 func (a answer) optional() bool { return a.text != nil && !a.always }
 
-// get returns the answer's value in the form that answersFile has; "" if there
-// is no value.
+// get returns the answer's value as setup writes it into answersFile. It returns
+// "" if the answer has no value.
 func (a answer) get() string {
 	if a.yes != nil {
 		return strconv.FormatBool(*a.yes)
@@ -74,7 +74,7 @@ func (a answer) get() string {
 	return *a.text
 }
 
-// set sets the answer to value, which has the form that answersFile has.
+// set sets the answer to value, which is a value as it stands in answersFile.
 func (a answer) set(value string) error {
 	if a.yes == nil {
 		*a.text = value

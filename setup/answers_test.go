@@ -112,8 +112,9 @@ func (l *lab) talkOf(want int, answers []string, flags ...string) (said string) 
 	return l.err
 }
 
-// TestChangesAreAskedFor checks that setup at a terminal shows the old answers,
-// and asks for those that the person picks. The old answers are the defaults.
+// TestChangesAreAskedFor checks that setup at a terminal shows the old answers.
+// The person picks the answers to change, and setup asks for these again. Each
+// question has the old answer as its default.
 func TestChangesAreAskedFor(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK, "--homeserver-url", "http://a:1", "--appservice", "--appservice-url", "http://b:2")

@@ -6,9 +6,9 @@ import (
 )
 
 // envMerger returns the function that merges setup's new .env into a .env that
-// a person edited. The function must know which values setup wrote in the last
-// run. It takes this from the checksums of the last run or, without checksums,
-// from the answers of the last run.
+// a person edited. That function must know which values setup wrote in its last
+// run. envMerger finds them by the checksums of the last run or, if there are none,
+// by the answers of the last run.
 func (p plan) envMerger(dir *folder, d *dialogue, templates fs.FS) (merger, error) {
 	wrote, err := readSums(dir)
 	if err != nil {

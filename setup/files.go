@@ -75,8 +75,9 @@ func (p plan) files(templates fs.FS) ([]file, error) {
 	return files, r.err
 }
 
-// quoted makes a file from the template path. It also stores the content in
-// r.values under name, so that reverse-proxy.md can quote it.
+// quoted makes a file from the template at path. It also stores the file's
+// content in r.values, with name as the key, so that reverse-proxy.md can quote
+// the content.
 func (r *renderer) quoted(name, path string) file {
 	content := r.execute(path)
 	r.values[name] = strings.TrimSpace(content)

@@ -11,8 +11,8 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 )
 
-// deployments are old deployments, made with other guides. secrets has all
-// secrets in their files.
+// deployments are old deployments that were made with other guides than this
+// project's. The field secrets has all secrets in the deployment's files.
 var deployments = map[string]struct {
 	flags, secrets []string
 	// kept means that setup takes over the secret of the API key. This secret

@@ -29,8 +29,9 @@ var otherProcessors = map[string]string{
 // does not ask for the processor.
 const noImage = "none"
 
-// parseProcessor returns the name in processors for the processor that text
-// names. It returns "" for no image.
+// parseProcessor returns the processor's name in processors. The argument text is
+// that name or another name of the processor. If text is "none" (noImage),
+// parseProcessor returns "".
 func parseProcessor(text string) (string, error) {
 	name := strings.ToLower(text)
 	if other, ok := otherProcessors[name]; ok {

@@ -36,8 +36,8 @@ type lab struct {
 
 func newLab(t *testing.T) *lab { return &lab{t: t, dir: filepath.Join(t.TempDir(), "deployment")} }
 
-// run runs setup with --dir, with flags, and with each flag in names that is
-// not in flags. It checks the exit code.
+// run runs setup with --dir and with the given flags. It adds the flags of the
+// list names, except those that are already in flags. It checks the exit code.
 func (l *lab) run(want int, flags ...string) {
 	l.t.Helper()
 	args := []string{"--dir", l.dir}

@@ -212,7 +212,8 @@ func parseURL(text, schemes, example string) (string, error) {
 }
 
 // misspelled says what is wrong with a URL. It returns "" if the URL is right.
-// typed is what the person typed, and text is typed without slashes at the end.
+// The argument typed is the URL as the person typed it. The argument text is the
+// same URL without slashes at its end.
 func misspelled(typed, text, schemes string) string {
 	scheme, behind, _ := strings.Cut(typed, "://")
 	u, err := url.Parse(text)

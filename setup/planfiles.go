@@ -16,8 +16,9 @@ import (
 // certificate reads the certificate and the key of TURN over TLS, and checks
 // that LiveKit can use them for the host name of --turn-tls.
 //
-// The paths may come from an earlier run, perhaps on another machine. If setup
-// cannot use the files at these paths, the copies in the folder stay.
+// An earlier run may have copied these two files into the folder, perhaps on
+// another machine. If the paths come from that run, and setup cannot use the files
+// at these paths, it keeps the copies.
 func (b *planner) certificate() {
 	if !b.recalled["turn-cert"] || !b.recalled["turn-key"] || len(b.memory.certificate) == 0 || len(b.memory.privateKey) == 0 {
 		b.readCertificate()
@@ -59,8 +60,8 @@ func (b *planner) readCertificate() {
 	}
 }
 
-// beside returns the path that an option has. A relative path from an earlier
-// run is relative to the deployment's folder.
+// beside returns path, the value of the option flag. If path is relative and comes
+// from an earlier run, beside puts the path of the deployment's folder before it.
 func (b *planner) beside(flag, path string) string {
 	if !b.recalled[flag] || filepath.IsAbs(path) {
 		return path

@@ -161,8 +161,8 @@ func parseRange(text string) (ports, error) { return rangeLike(presetRange, text
 // parseRelayRange parses FIRST-LAST, the UDP ports of TURN's relay.
 func parseRelayRange(text string) (ports, error) { return rangeLike(presetRelay, text) }
 
-// People write ranges in several ways. dashes replaces the separators of the
-// other ways by a hyphen.
+// dashes replaces the other characters that people write between the two ends of
+// a range by a hyphen.
 var dashes = strings.NewReplacer("–", "-", "—", "-", ":", "-", "..", "-")
 
 // rangeLike parses FIRST-LAST. It refuses ports below 1024, which other

@@ -122,7 +122,8 @@ func (m *history) run() {
 	m.unchanged(before, "a run with the same answers")
 }
 
-// runKilled runs setup as if the disk became full while setup writes.
+// runKilled runs setup, and lets it fail after some files, as if it were killed. The
+// next file is left half-written under a temporary name.
 func (m *history) runKilled() {
 	flags, want := m.choose()
 	room := m.random.IntN(14)

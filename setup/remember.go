@@ -14,8 +14,8 @@ type memory struct {
 	there   bool              // whether the folder has files of a deployment
 	written bool              // whether setup wrote any file of the deployment
 	answers map[string]string // the answers, by option; "" for an option that is switched off
-	told    map[string]string // the file from which an answer comes, by option, if answersFile lacks the answer
-	lost    []string          // the options whose answers setup once stored and that no file has now
+	told    map[string]string // for each option whose answer is not in answersFile: the file from which the answer comes
+	lost    []string          // the options whose answers setup once stored, but no file has now
 
 	unknown                 []string // the names in answersFile that are not options of this version
 	certificate, privateKey []byte   // the folder's copies of the files of --turn-cert and --turn-key
@@ -66,8 +66,8 @@ func (m *memory) readCopies(dir *folder) (err error) {
 	return err
 }
 
-// readTraces adds the answers that answersFile lacks and other files have. It
-// also finds the answers that no file has any more.
+// readTraces finds the answers that answersFile lacks. It adds an answer to m
+// if another file has it, and notes it in m.lost if no file has it any more.
 func (m *memory) readTraces(dir *folder) error {
 	t, err := readTraces(dir)
 	if err != nil {

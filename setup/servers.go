@@ -141,8 +141,9 @@ func presetBaseURL(serverName, singleHost string) string {
 	return strings.Join(list, ",")
 }
 
-// presetOf returns the default URL of the server with index i. If there is a
-// single host name, the first server's URL has that name.
+// presetOf returns the default URL of a homeserver. i is its index in the list
+// of homeservers. If the service and LiveKit share the host name singleHost,
+// the URL of the first homeserver also has that host name.
 func presetOf(server matrix.ServerName, i int, singleHost string) string {
 	if singleHost != "" && i == 0 {
 		return "https://" + strings.ToLower(singleHost)

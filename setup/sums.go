@@ -25,8 +25,8 @@ var sumLine = pattern.New(`(?m)^([0-9a-f]{64})  (\S+)$`)
 // underWay is the first line of sumsFile while a run writes files.
 const underWay = "# Files are being written, or a run of setup was ended while they were.\n"
 
-// lineSum returns the key in sums for a value in .env. name is the variable
-// that has this value. Secrets have no such entry.
+// lineSum returns the key under which sums has the checksum of a value in .env.
+// name is the variable that has this value. sums has no checksum of a secret.
 func lineSum(name string) string { return envFile + ":" + name }
 
 // isFile reports whether an entry of sums is about a file, and not about a
@@ -40,8 +40,8 @@ func (s sums) wroteValue(name, value string) (yes, known bool) {
 	return sum == sumOf(value), known
 }
 
-// hadEnv reports whether setup has written a .env, or lines into an existing
-// one.
+// hadEnv reports whether setup has written a .env, or has added lines to a .env
+// that existed before.
 func (s sums) hadEnv() bool {
 	_, whole := s[envFile]
 	_, line := s[lineSum("LIVEKIT_KEY")]
@@ -60,10 +60,10 @@ func (s sums) note(content string, names []string) {
 	}
 }
 
-// dispute takes note of names whose values both setup and a person changed.
-// Without an entry in sums for such a name, a later run would think that setup
-// wrote the person's value. So if there is no entry, dispute adds one that no
-// value matches.
+// dispute is for variables in .env whose values both setup and a person changed.
+// If sums has no entry for such a variable, dispute adds an entry with a checksum
+// that no value has. Without it, a later run would think that setup wrote the
+// person's value.
 func (s sums) dispute(names []string) {
 	for _, name := range names {
 		if _, known := s[lineSum(name)]; !known {

@@ -57,17 +57,18 @@ func readTraces(dir *folder) (*traces, error) {
 	return t, err
 }
 
-// tell records an answer, unless setup has already found this answer in another
-// file.
+// tell records the value of the option name, which is in the given file. If another
+// file has already given a value of this option, tell does nothing.
 func (t *traces) tell(name, value, file string) {
 	if _, told := t.of[name]; !told {
 		t.of[name] = trace{value, file}
 	}
 }
 
-// host records the host name in an address as the value of an option. If the
-// address has no path, this is the option that the argument option names. If the
-// path is prefix, it is the option single-host.
+// host records the host name in address as the value of an option. If address has
+// no path, the name of the option is in the argument option. If the path equals the
+// argument prefix, the option is single-host. With another path, host records
+// nothing.
 func (t *traces) host(option, address, prefix, file string) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {

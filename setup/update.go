@@ -95,7 +95,7 @@ func (s step) writes() bool {
 }
 
 func (u *update) findUnused(files []file) error {
-	current := map[string]bool{stepsFile: true} // the step for stepsFile is added later
+	current := map[string]bool{stepsFile: true} // setup writes stepsFile too, but it is not in files yet
 	for _, f := range files {
 		current[f.name] = true
 	}

@@ -16,7 +16,7 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// join lets the bearer of a token with this ticket join the room "room".
+// join makes the bearer of a token join the room "room". The token contains ticket.
 func join(t *testing.T, server *sfutest.Server, ticket, suffix string) *livekit.WebhookEvent {
 	t.Helper()
 	minted := token.NewMinter(key, time.Hour).Mint(token.Grant{Room: "room", Identity: identity, Ticket: ticket}, time.Now())
@@ -27,8 +27,8 @@ func join(t *testing.T, server *sfutest.Server, ticket, suffix string) *livekit.
 	return event
 }
 
-// TestParticipants checks that the list holds everybody in the room, with the
-// tickets of their tokens.
+// TestParticipants checks that the list has everybody who is in the room. For each
+// of them, it must have the ticket that the participant's token contained.
 func TestParticipants(t *testing.T) {
 	client, server := start(t)
 	if err := client.CreateRoom(t.Context(), "room"); err != nil {
@@ -168,8 +168,8 @@ func TestLostAnswers(t *testing.T) {
 	}
 }
 
-// TestEventOfParticipant checks that a webhook and a list describe a
-// participant in the same way.
+// TestEventOfParticipant checks that a webhook describes a participant in the
+// same way as the SFU's answer to a question about the participants of a room.
 func TestEventOfParticipant(t *testing.T) {
 	client, server := start(t)
 	if err := client.CreateRoom(t.Context(), "room"); err != nil {

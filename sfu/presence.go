@@ -112,10 +112,10 @@ func (c *Client) Ping(ctx context.Context) error {
 	})
 }
 
-// RoomSince returns when room was created, or the zero time if room does not
-// exist. If a participant joined before that time, the SFU has lost the
-// participant, because it has restarted without Redis since then. An error is
-// an [*Error].
+// RoomSince returns the time at which room was created, or the zero time if room
+// does not exist. If a participant joined before the room was created, the SFU
+// has restarted without Redis since the join, and has lost the participant. An
+// error is an [*Error].
 func (c *Client) RoomSince(ctx context.Context, room Room) (since time.Time, err error) {
 	err = c.call(ctx, "ListRooms", &auth.VideoGrant{RoomList: true}, func(ctx context.Context) error {
 		answer, err := c.rooms.ListRooms(ctx, &livekit.ListRoomsRequest{Names: []string{string(room)}})

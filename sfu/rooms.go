@@ -131,7 +131,7 @@ func (r *Rooms) create(ctx context.Context, room Room) error {
 	asked := confirmation{sent: time.Now(), life: r.life.Load()}
 	if err := r.creator.CreateRoom(ctx, room); err != nil {
 		if e, ok := errors.AsType[*Error](err); ok && !e.Answered {
-			r.newLife() // if Watch's connection leads only to a proxy, it does not end when the SFU is away
+			r.newLife() // Watch may not notice that the SFU is away, because its connection may lead only to a proxy and stay open
 		}
 		return err
 	}

@@ -90,7 +90,7 @@ func TestEnsureSharesACall(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range 50 {
 			wg.Go(func() {
-				time.Sleep(time.Duration(i) * 50 * time.Millisecond) // some begin after 2 s, when the call has its answer
+				time.Sleep(time.Duration(i) * 50 * time.Millisecond) // the last ones begin after 2 s, when the SFU has answered the shared call
 				created, err := rooms.Ensure(t.Context(), "room")
 				if err != nil {
 					t.Errorf("Ensure: got %v, want no error", err)

@@ -176,8 +176,8 @@ func TestWatchedRoomsAndARestart(t *testing.T) {
 	<-ended
 }
 
-// holding is a Holder that sends a value to the channel opened when it is
-// connected.
+// holding is a Holder. Each time it has connected to the SFU, it sends a value to
+// its channel.
 type holding struct {
 	*sfu.Client
 	opened chan<- struct{}

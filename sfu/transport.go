@@ -36,16 +36,17 @@ func maxAnswer(req *http.Request) int {
 }
 
 // waits reports whether the client waits for the answer, and does not repeat the
-// call on another connection after answerTime. The answer to UpdateSubscriptions
-// may take longer than answerTime. Other calls must be made only once (onlyOnce).
+// call on another connection after answerTime. This is so for UpdateSubscriptions,
+// whose answer may take longer than answerTime, and for calls that must be made
+// only once (onlyOnce).
 func waits(req *http.Request) bool {
 	op := path.Base(req.URL.Path)
 	return op == "UpdateSubscriptions" || onlyOnce(op)
 }
 
-// onlyOnce reports whether the client must not repeat a call. Only a removal
-// must not be repeated: if its answer is lost, the participant may have
-// returned under the same identity.
+// onlyOnce reports whether the client must not repeat a call. This is so only for
+// a removal. If the answer to a removal is lost, the participant may have returned
+// under the same identity, and a second removal would end the new session.
 func onlyOnce(op string) bool { return op == "RemoveParticipant" }
 
 // answerTime is how long a reused connection may stay silent before the client
@@ -65,8 +66,8 @@ func answerTime(ctx context.Context) time.Duration {
 	return min(longest, time.Until(deadline)/3)
 }
 
-// connectTime bounds the time to connect. It also bounds the time of the TLS
-// handshake after that.
+// connectTime bounds how long a TCP connection may take to open. A TLS handshake
+// comes after that, and may take as long again.
 const connectTime = 5 * time.Second
 
 // NewHTTPClient returns an HTTP client for the API of one SFU.
@@ -101,8 +102,9 @@ func NewHTTPClient(roots func() *x509.CertPool, spare func() bool) *http.Client 
 }
 
 // newDial returns a dial function. If this process can open no more files, the dial
-// function calls spare, which may close one. If spare returns true, it dials again.
-// [outbound.IsNoFile] tells whether its error means that no file could be opened.
+// function calls spare, which may close a file. If spare returns true, the dial function
+// tries to connect again. For an error of the dial function, [outbound.IsNoFile] tells
+// whether no file could be opened.
 func newDial(spare func() bool) dialFunc {
 	var names outbound.Names
 	return func(ctx context.Context, network, address string) (conn net.Conn, err error) {
@@ -141,8 +143,9 @@ func dialTLS(ctx context.Context, dial dialFunc, address string, config *tls.Con
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
 // guarded returns a copy of client that reads at most maxAnswer bytes of an
-// answer, and does not wait for a dead connection. The generated client follows
-// no redirects, so no other server gets the API token.
+// answer. If a reused connection is dead, the copy soon sends the request again over
+// a new one. The copy need not forbid redirects: the generated client follows none,
+// so no other server gets the API token.
 func guarded(client *http.Client) *http.Client {
 	c := *client
 	if c.Transport == nil {

@@ -69,9 +69,9 @@ func scheme(secure bool, name string) string {
 	return name + ":"
 }
 
-// host returns the host of a URL for the policy, with "//" before it. A policy
-// cannot name an IPv6 address. For such an address host returns "", and then
-// the policy allows every host with the URL's scheme.
+// host returns the host of a URL for the Content-Security-Policy, with "//" before
+// the host. Such a policy cannot name an IPv6 address. For an IPv6 address, host
+// returns "", and the policy then allows every host with the URL's scheme.
 func host(u *url.URL) string {
 	if strings.Contains(u.Hostname(), ":") {
 		return ""

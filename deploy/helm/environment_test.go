@@ -114,8 +114,8 @@ func (p *pod) mount(t *testing.T, mount corev1.VolumeMount, volumes []corev1.Vol
 	}
 }
 
-// program parses the pod's environment as the program does, and returns the
-// configuration. If the program would print a warning, it fails the test.
+// program parses the pod's environment as matrixrtc-auth does, and returns the
+// configuration. If the configuration has a warning, the test fails.
 func (p pod) program(t *testing.T) config.Config {
 	t.Helper()
 	known := map[string]bool{}

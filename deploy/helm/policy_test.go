@@ -115,9 +115,11 @@ func TestPolicyPasses(t *testing.T) {
 	}
 }
 
-// passes reports whether the cluster's network would allow a connection. The
-// parameter in is true for a connection to the pod, and then port is a port of
-// the pod. For a connection from the pod, port is a port of the other end.
+// passes reports whether the cluster's network would allow a connection between
+// the pod and another end, which the parameter with describes. The parameter in is
+// true for a connection to the pod, and then port is a port of the pod. For a
+// connection from the pod, port is a port of the other end. The parameter over is
+// the protocol, for example TCP.
 func (o *objects) passes(in bool, with other, port int32, over corev1.Protocol) bool {
 	bound := false
 	for _, direction := range o.policy.Spec.PolicyTypes {

@@ -198,8 +198,8 @@ func TestOff(t *testing.T) {
 	}
 }
 
-// TestDescriptions checks that the schema describes each value, and allows no
-// other values.
+// TestDescriptions checks that the schema describes each value of the chart, and
+// allows no values besides those.
 func TestDescriptions(t *testing.T) {
 	text, err := os.ReadFile(chartDir + "/values.schema.json")
 	if err != nil {

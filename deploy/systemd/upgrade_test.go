@@ -166,8 +166,8 @@ func (c *crowd) ask(ctx context.Context, around *deploytest.Around, address stri
 }
 
 // TestUpgrade restarts the service five times. The first restart changes from
-// an old version to a new one. Meanwhile, each request on a new connection must
-// get its token.
+// an old version to a new one. Before, during and after the restarts, each request
+// on a new connection must get its token.
 func TestUpgrade(t *testing.T) {
 	around := deploytest.NewAround(t)
 	a := activate(t, around.Env, deploytest.Build(t, "old"), deploytest.Build(t, "new"))

@@ -13,7 +13,7 @@ import (
 type change struct {
 	asked func() *regexp.Regexp // matches remedies that ask for the change
 	said  []string              // a remedy that contains one of these texts says itself what to do after the change
-	then  string                // names the change and the command, in Markdown, after the word "after"
+	then  string                // Markdown that can follow the word "after"; it names the change, and the command to run then
 }
 
 var changes = []change{

@@ -19,15 +19,15 @@ type Check struct {
 	// Needs are the checks that must end without a fault before this one can
 	// start.
 	Needs []*Check
-	// Any holds checks. At least one of them must end without a fault before this
-	// one can start. An empty Any has no effect.
+	// Any lists other checks. This check starts only if at least one of them has
+	// ended without a fault. An empty Any has no effect.
 	Any []*Check
 	// After are checks that must end before this one starts, whatever their
 	// result is.
 	After []*Check
-	// Excuses say which findings of other checks explain findings of this one.
+	// Excuses say which findings of other checks explain findings of this check.
 	// If there is such a finding, only the other check reports the fault. Twins
-	// are checks that may examine the same place and find the same fault.
+	// are other checks that may examine the same place and find the same fault.
 	Excuses []Excuse
 	Twins   []*Check
 	// Limit bounds the time of the check. Zero means 8 s.
@@ -47,9 +47,10 @@ type Check struct {
 // that has the Excuse.
 type Excuse struct {
 	By *Check
-	// Causes and Shows are ids of causes. If By finds one of Causes, this explains
-	// each of Shows as a finding of the other check. If both lists are empty, it
-	// explains only a finding with the same cause.
+	// Causes and Shows are ids of causes. If By finds one of the causes in Causes,
+	// that finding explains each finding of the other check whose cause is in Shows.
+	// If both lists are empty, a finding of By explains only a finding with the same
+	// cause.
 	Causes, Shows []string
 	// Here says that the excuse counts only if both findings are about the same
 	// place.
@@ -176,8 +177,8 @@ func (c *Check) excuse() {
 	}
 }
 
-// explains reports whether the check x.By has found the cause of f. The finding f
-// is that of the check that has the excuse x. A warning does not explain a fault.
+// explains reports whether the finding of the check x.By explains f. The finding f
+// is that of the check that has the Excuse x. A warning does not explain a fault.
 func (x Excuse) explains(f Finding) bool {
 	theirs := x.By.ended.own
 	switch {
@@ -231,9 +232,10 @@ func (c *Check) blocker() *Check {
 	return nil
 }
 
-// blockerOfAll waits until all checks have ended. It is for a check that can run if
-// one of them gives it what it needs ([Check.blocker] returns nil). If none does,
-// blockerOfAll returns the blocker of the first one. Otherwise it returns nil.
+// blockerOfAll waits until all the given checks have ended. It is for a check that
+// needs only one of the given checks. blockerOfAll returns nil if [Check.blocker]
+// returns nil for at least one of the given checks. Otherwise it returns the blocker
+// of the first one.
 func blockerOfAll(checks []*Check) *Check {
 	var first *Check
 	for _, c := range checks {

@@ -99,9 +99,10 @@ type Cause struct {
 	// Blocks is for a cause with the Status Warn. If it is true, and a check has
 	// found the cause, doctor does not make the checks that need this check.
 	Blocks bool
-	// Spares is for a cause with the Status Fail. If it is true, and a check has
-	// found the cause, doctor nevertheless makes the checks that need this check,
-	// because a part of what they ask still answers.
+	// Spares is for a cause with the Status Fail. Usually, after such a cause, doctor
+	// does not make the checks that need the check that found it. If Spares is true,
+	// doctor makes them, because they can succeed: for example, only some of a host's
+	// addresses do not answer.
 	Spares bool
 	// Code is the error code that Element Call shows because of this cause; ""
 	// for none.

@@ -11,9 +11,10 @@ import (
 type Plan struct {
 	// Steps are the checks, in the order of the report.
 	Steps []Step
-	// Explained maps the id of a step to the findings of other checks that explain
-	// findings of the step. If several of them explain a finding, the first one in
-	// the list counts.
+	// A finding of one check can explain a finding of another check. Explained has
+	// the possible explanations for the findings of each step; the key is the id of
+	// the step. If several explanations apply to a finding, the first one in the
+	// list counts.
 	Explained map[string][]Explanation
 	// Applies reports whether x can explain a finding of s in this run. If
 	// Applies is nil, every explanation counts.
@@ -44,10 +45,11 @@ type Step struct {
 	Run               func(ctx context.Context) Finding
 }
 
-// Explanation says which causes of one check explain causes of another check. By
-// is the id of the first check. Each of its Causes explains each of the causes
-// Shows of the other check. If Causes and Shows are empty, each cause of the first
-// check explains the same cause of the other check.
+// Explanation says which causes of one check explain causes of a different check. By
+// is the id of the first check. The field Causes lists causes of the first check, and
+// the field Shows lists causes of the other check. Each cause in Causes explains each
+// cause in Shows. If both fields are empty, each cause of the first check explains the
+// same cause of the other check.
 type Explanation struct {
 	By, Causes, Shows string
 	Here              bool // whether the explanation holds only if both findings are about the same place
@@ -72,10 +74,10 @@ func (p Plan) Checks() []*Check {
 	return checks
 }
 
-// named returns the checks whose ids are in ids, with spaces between the ids.
-// It returns the checks of step i's server, and checks without a server. If ids
-// contains the id of step i itself, named returns only the checks before step i
-// for that id.
+// named returns the checks whose ids are in the text ids, which has spaces between
+// the ids. If step i has a server, named returns only checks of this server and
+// checks without a server. But for the id of step i itself, named returns the
+// checks before step i, of every server.
 func (p Plan) named(checks []*Check, i int, ids string) (list []*Check) {
 	step := p.Steps[i]
 	server := step.Of

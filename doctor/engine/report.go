@@ -47,8 +47,8 @@ type Result struct {
 	ElementCallCode string `json:"element_call_code"`
 	DurationMS      int64  `json:"duration_ms"`
 
-	// after is the id of the check that kept this one from running, if that
-	// check was not made either; otherwise "".
+	// after is set if this check was not made because another check was not made
+	// either. Then it is the id of the other check; otherwise it is "".
 	after string
 }
 

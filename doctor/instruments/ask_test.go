@@ -2,8 +2,8 @@ package instruments
 
 import "testing"
 
-// TestErrCode checks that ErrCode returns only error codes of Matrix or of a
-// proposal.
+// TestErrCode checks that ErrCode returns error codes of Matrix (M_…) and of Matrix
+// proposals (ORG.MATRIX.MSC…), and "" for any other text.
 func TestErrCode(t *testing.T) {
 	for body, want := range map[string]string{
 		`{"errcode":"M_NOT_FOUND"}`:                        "M_NOT_FOUND",

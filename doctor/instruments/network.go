@@ -163,8 +163,9 @@ func (n *Network) livingFirst(addrs []netip.Addr, port string) []netip.Addr {
 	return sorted
 }
 
-// Limit returns the time limit for work that needs this machine's processor.
-// usual is the limit on a machine of the usual speed.
+// Limit returns the time limit for work that needs this machine's processor. It
+// is longer on a slow machine (see Slowness). The argument usual is the limit on
+// a machine of the usual speed.
 func (n *Network) Limit(usual time.Duration) time.Duration {
 	return time.Duration(max(n.Slowness, 1)) * usual
 }

@@ -70,7 +70,7 @@ const (
 	// can receive only after a moment.
 	roundTrip = 5 * time.Second
 	resend    = 250 * time.Millisecond
-	// MaxCandidates bounds how many candidates doctor examines.
+	// MaxCandidates bounds how many ICE candidates of LiveKit doctor examines.
 	MaxCandidates = 16
 )
 

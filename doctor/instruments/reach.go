@@ -77,7 +77,7 @@ func (n *Network) touch(ctx context.Context, addr netip.Addr, port string) error
 var ErrConnect = errors.New("not connected")
 
 // Certificates returns the certificates that the server at host and port sends
-// for this name, whether they are valid or not.
+// for the name host, whether they are valid or not.
 func (n *Network) Certificates(ctx context.Context, host, port string) ([]*x509.Certificate, error) {
 	raw, err := n.DialHost(ctx, "tcp", net.JoinHostPort(host, port))
 	if err != nil {

@@ -208,7 +208,7 @@ const (
 	TooLarge                   // the proxy refused the request because its body is too large
 	Limited                    // the proxy refused the request because there are too many requests
 	NoRoute                    // the proxy does not forward requests for that name or path
-	Uncertified                // the proxy demands a certificate of the client
+	Uncertified                // the proxy demands a client certificate
 )
 
 // Passing returns what a proxy or filter did with the request, as this answer

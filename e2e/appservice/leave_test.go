@@ -26,7 +26,7 @@ const (
 const limited = "rc_delayed_event_mgmt: {per_second: 1, burst_count: 5}"
 
 // TestLeaves checks that the service restarts sixty leaves in time. The service uses
-// its access token, because Synapse allows only one restart a second without a token.
+// its access token, because Synapse allows only one restart per second without a token.
 // When a participant is gone, the service must send the participant's leave.
 func TestLeaves(t *testing.T) {
 	w := newWorld(t)
@@ -99,7 +99,8 @@ func isPending(t *testing.T, s *side, owner *account.Account, id string) bool {
 }
 
 // late is the maximum number of seconds by which a restart may be late. The service
-// restarts a delay of 18 s every 4.5 s, so at least 8.5 s of the delay are left.
+// restarts a delay of 18 s every 4.5 s. So at the restart, at least 18 - 4.5 - 5 = 8.5 s
+// of the delay are left.
 const late = "5"
 
 // noneWasLate checks, in the service's metrics, that each restart began in time.

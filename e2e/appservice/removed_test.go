@@ -187,8 +187,8 @@ func (p *pushed) restarts(t *testing.T) {
 	stays.session.Leave()
 }
 
-// againAndAgain makes a removed user join several times. The service must remove them
-// after a moment each time.
+// againAndAgain makes a removed user join several times. Each time, the service must
+// soon remove the user again.
 func (p *pushed) againAndAgain(t *testing.T) {
 	m := p.first.enter(t, p.user(t, p.first, "again"), p.room)
 	act(t, p.owner, p.room, "ban", m.Account)

@@ -53,8 +53,9 @@ func setAhead(pid int, by time.Duration) error {
 	return err
 }
 
-// clockAhead returns machine code (amd64) for clock_gettime that adds seconds to
-// CLOCK_REALTIME.
+// clockAhead returns machine code (amd64) that can replace the function clock_gettime.
+// It makes the clock CLOCK_REALTIME show a time that is ahead by the duration by, in
+// whole seconds.
 func clockAhead(by time.Duration) []byte {
 	code := []byte{
 		0xb8, 0xe4, 0, 0, 0, // mov eax, SYS_clock_gettime

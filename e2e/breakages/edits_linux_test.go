@@ -204,9 +204,10 @@ func turnTLS(certificate string) change {
 	}
 }
 
-// registered makes the service an application service of Synapse. Synapse passes
-// requests to the given URL. The service asks Synapse directly, because nginx starts
-// only after Synapse.
+// registered makes the service an application service of Synapse. Synapse forwards
+// requests that are meant for the service to the given URL. The service sends its own
+// requests to Synapse directly and not through nginx, because nginx starts only after
+// Synapse.
 func registered(url string) change {
 	return func(d *deployment) {
 		name, err := matrix.ParseServerName(domain)
@@ -258,8 +259,8 @@ func refused(name, value string) change {
 // test would wait for the service.
 func dies(d *deployment) { d.service["REFUSED"] = "1" }
 
-// otherRegistration makes the service read another registration file than Synapse, with
-// other tokens.
+// otherRegistration makes two registration files with different tokens. The service
+// reads one of them, and Synapse reads the other one.
 func otherRegistration(d *deployment) {
 	registered("http://127.0.0.1:8080")(d)
 	d.own = d.registration

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// linkCommand returns the command test-link with the service's environment.
+// linkCommand returns the command test-link with the service's environment. When the
+// command runs, faults gets what it writes to the standard error.
 func (w *world) linkCommand(ctx context.Context, d deployment, args ...string) (cmd *exec.Cmd, faults *strings.Builder) {
 	cmd = exec.CommandContext(ctx, w.programs.Service, append([]string{"test-link", "--json"}, args...)...)
 	cmd.Env = environment(d.service)

@@ -27,7 +27,7 @@ const (
 	follows       redis = "follows"
 )
 
-// options returns the options of redis-server that bring Redis into the state.
+// options returns the options of redis-server that bring Redis into the state r.
 func (r redis) options() []string {
 	switch r {
 	case wantsPassword:

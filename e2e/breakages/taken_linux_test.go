@@ -68,7 +68,8 @@ func TestTakenOver(t *testing.T) {
 	}
 }
 
-// move lets setup take over the deployment, and returns the new one.
+// move runs setup with --from, so that setup takes over m's old deployment. It returns
+// the deployment that setup writes.
 func (m moved) move(ctx context.Context, t *testing.T, own string) deployment {
 	t.Helper()
 	old := filepath.Join(own, "old-"+m.name)

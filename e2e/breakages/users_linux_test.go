@@ -14,8 +14,8 @@ import (
 // with any other token. With the zero value, doctor runs without --user.
 type user struct{ token, room string }
 
-// These are the values for the fields of user. Any other value of the field token is
-// itself the access token that doctor gets. It belongs to nobody.
+// These are the usual values of the fields of a user. If the field token has any other
+// value, doctor gets this value as the access token. Such a token belongs to nobody.
 const (
 	alice     = "alice"
 	bob       = "bob"

@@ -74,10 +74,11 @@ func (c *call) isRecreated(since int) {
 // tokenGiven matches the service's log line about a request that got a token.
 var tokenGiven = regexp.MustCompile(`.*msg=request method=POST route=(?:/|/sfu/get|/get_token) status=200 .*`)
 
-// TestSFUStopped stops an SFU with two signals, so that the SFU disconnects all
-// clients. Element Call does not reconnect by itself, so its users load the page again.
-// Before this reload, the service must have created the room again, and must have sent
-// no leave.
+// TestSFUStopped ends the SFU with SIGTERM, sent twice. LiveKit waits for its
+// participants after the first signal, and disconnects them after the second one. Then
+// the SFU starts again. Element Call does not reconnect by itself, so its users load the
+// page again. Before that, the service must have created the room again, and must have
+// sent no leave.
 func TestSFUStopped(t *testing.T) {
 	s := newStack(t, stack.SubDomains(stack.Domain), lent)
 	// Media is not encrypted in this test. If a client loads its page again without leaving

@@ -27,8 +27,9 @@ func TestFederation(t *testing.T) {
 	})
 }
 
-// federated makes a stack federate. If first is not nil, the stack trusts the
-// certificate authority of first.
+// federated returns a function that lets the homeserver of a stack federate with other
+// homeservers. If first is not nil, the stack uses the certificate authority of first,
+// so that the two homeservers trust each other.
 func federated(first *stack.Stack) func(*stack.Stack) {
 	return func(s *stack.Stack) {
 		s.Federated = true

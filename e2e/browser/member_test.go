@@ -63,8 +63,8 @@ func (p *person) isMember(by *person, room string, mode stack.Mode) {
 	})
 }
 
-// hasLeft waits until the homeserver tells another person that p has left the call, and
-// returns how long that took.
+// hasLeft waits until the homeserver tells a different person (by) that p has left the
+// call, and returns how long that took.
 func (p *person) hasLeft(by *person, room string, mode stack.Mode, limit time.Duration) time.Duration {
 	p.t.Helper()
 	return p.eventually(limit, p.name+" has left", func() (bool, string) {

@@ -29,7 +29,7 @@ type Data struct {
 	Text string
 }
 
-// Track is a track of another participant. Media of this track has arrived.
+// Track is a track of a different participant in the room. Media of it has arrived.
 type Track struct {
 	From string // the identity of the participant who publishes the track
 	SID  string
@@ -111,11 +111,11 @@ func (p *Participant) PublishAudio() (sid string, err error) {
 // ErrNotAccepted says that the SFU has not accepted a track.
 var ErrNotAccepted = errors.New("the SFU did not accept the track")
 
-// Receive waits for the next packet that another participant sends.
+// Receive waits for the next packet from a different participant in the room.
 func (p *Participant) Receive(ctx context.Context) (Data, error) { return next(ctx, p.data) }
 
-// Hear waits for the next track of another participant. It returns when media of the
-// track arrives.
+// Hear waits for the next track of a different participant in the room. It returns when
+// media of the track arrives.
 func (p *Participant) Hear(ctx context.Context) (Track, error) { return next(ctx, p.tracks) }
 
 func next[T any](ctx context.Context, c <-chan T) (T, error) {

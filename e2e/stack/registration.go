@@ -9,9 +9,9 @@ import (
 )
 
 // register makes the services of the stack an application service of the homeserver, if
-// Registered is set. The homeserver's transport gets two members. Newer clients read
-// the member url, and ask the homeserver. Older clients read livekit_service_url, and
-// ask the service.
+// Registered is set. The homeserver then announces two URLs to clients. Newer clients
+// read the SFU's URL (url), and ask the homeserver for a token. Older clients read the
+// service's URL (livekit_service_url), and ask the service.
 func (s *Stack) register() error {
 	if !s.Registered {
 		return nil

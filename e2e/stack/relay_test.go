@@ -78,8 +78,9 @@ func TestTCPRelay(t *testing.T) {
 	}
 }
 
-// TestUDPRelay checks that a cut drops the datagrams of one client and of new clients.
-// The datagrams of another client must still arrive.
+// TestUDPRelay cuts one client off. The relay must drop the datagrams of this client and
+// of clients that come later. The datagrams of a client that came earlier must still
+// arrive.
 func TestUDPRelay(t *testing.T) {
 	host := NewHost(t.TempDir())
 	defer host.Close()

@@ -39,7 +39,7 @@ type Stack struct {
 	// name.
 	Federated bool
 	// Registered makes the service an application service of the homeserver. The
-	// homeserver's transports tell clients about this.
+	// homeserver then tells clients the service's URL in its list of transports.
 	Registered bool
 	// Pushed makes the homeserver push events to the service. It has an effect only if
 	// Registered is set.

@@ -63,8 +63,8 @@ func (r *UDPRelay) Restore() {
 	r.allowed = nil
 }
 
-// Stop ends the relay. Datagrams that arrive during Stop are dropped, because a new
-// socket would never be closed.
+// Stop ends the relay. The relay drops datagrams that arrive during Stop. Otherwise a
+// datagram of a new client would make it open a socket that nothing closes.
 func (r *UDPRelay) Stop() {
 	r.conn.Close()
 	r.closeFlows()
@@ -93,8 +93,9 @@ func (r *UDPRelay) forward() {
 	}
 }
 
-// flow returns the client's socket to the SFU. During a cut of this client, and after
-// Stop, it returns nil.
+// flow returns the socket through which the relay sends the client's datagrams to the
+// SFU. If there is none, flow opens one. During a cut of this client, and after Stop,
+// it returns nil.
 func (r *UDPRelay) flow(client netip.AddrPort) *net.UDPConn {
 	r.mu.Lock()
 	defer r.mu.Unlock()

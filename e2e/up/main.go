@@ -92,8 +92,8 @@ func website(host *stack.Host) (string, error) {
 	return address, listener.Close()
 }
 
-// serve starts the stack and prints its addresses. It returns when ctx ends, or when a
-// part ends.
+// serve starts the stack and prints its addresses. After that, it waits until ctx ends,
+// or until a program of the stack ends.
 func serve(ctx context.Context, s *stack.Stack, https string) error {
 	fmt.Println("Starting ...")
 	starting, cancel := context.WithTimeout(ctx, 90*time.Second) // long enough on a busy machine
@@ -197,7 +197,7 @@ Doctor, outside, as any PC may run it (LiveKit takes no media over TCP here):
 		filepath.Join(s.Host.Dir, "ca.pem"), s.Programs.Service, s.Layout.ServerName, resolve), nil
 }
 
-// stay waits until ctx ends or a part ends.
+// stay waits until ctx ends or a part of the stack ends.
 func stay(ctx context.Context, s *stack.Stack) error {
 	ended := make(chan stack.Part, len(s.Parts()))
 	for _, part := range s.Parts() {

@@ -115,10 +115,10 @@ func (c *Clock) compare() (ahead time.Duration, after time.Time) {
 }
 
 const (
-	// looks is the largest number of times that two clocks are compared. If the
-	// process is delayed between reading the first clock and the second, the
-	// difference is too small, never too large. A delay in every comparison is
-	// unlikely.
+	// looks is how many times two clocks are compared at most. If the process is delayed
+	// after it has read the first clock and before it reads the second one, the first
+	// clock seems to be less far ahead than it is, never farther. So the largest result
+	// is the best one. A delay in every comparison is unlikely.
 	looks = 4
 	// atOnce bounds the time of a comparison. If a comparison takes longer, Ahead
 	// compares the clocks again.

@@ -103,7 +103,7 @@ func TestLateRequests(t *testing.T) {
 		limit, taken int
 		want         time.Duration
 	}{
-		{8, 3, 0}, // with the tested connection, only half of the places are taken
+		{8, 3, 0}, // lastsFor adds one connection, so half of the places are still free
 		{8, 5, 8 * time.Second},
 		{8, 6, 4 * time.Second},
 		{8, 7, minArrival},
@@ -185,11 +185,11 @@ func TestAnsweringIsNotLate(t *testing.T) {
 		if status, _, _ := reader.answer(); status != http.StatusOK {
 			t.Errorf("%d, want 200", status)
 		}
-		waiting.say(request) // takes the place of the client that reads its answer
+		waiting.say(request) // gets the place that is free after the answer to reader
 		synctest.Wait()
 		start := time.Now()
 		another := l.connect("10.0.0.2")
-		status, _ := another.ask(request) // takes the place of the client that does not read its answer
+		status, _ := another.ask(request) // waits until the server closes the connection of deaf, and gets its place
 		if took := time.Since(start); status != http.StatusOK || took < 29*time.Second+minArrival || took > 30*time.Second+minArrival {
 			t.Errorf("%d after %v, want 200 when the answer that nobody reads has waited for %v", status, took, minArrival)
 		}
@@ -249,7 +249,9 @@ func TestCloseEndsTheWait(t *testing.T) {
 // Close is served. Otherwise that connection would be lost when another process
 // takes over the socket.
 func TestAcceptedBeforeClose(t *testing.T) {
-	for range 100 { // 100 tries: if takePlace used one select for both the free place and the Listener's end, select would choose at random, and half of the tries would fail
+	// A takePlace with one select for the free place and the Listener's end would
+	// choose between them at random. It would fail in about half of 100 tries.
+	for range 100 {
 		l := New(newDoor(), Options{Limit: 1})
 		if err := l.Close(); err != nil {
 			t.Fatal(err)

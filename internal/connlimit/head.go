@@ -20,9 +20,10 @@ const (
 	// maxLines is how many lines a head may have. Other servers allow 100 header
 	// lines.
 	maxLines = 128
-	// maxKept decides when the turn of a request with a large head ends. If the
-	// request keeps fewer than maxKept bytes of the head in memory, its turn ends as
-	// soon as the head is read. Otherwise the turn ends with the request.
+	// A connection has one of the largeHeads turns while it reads a large head. If
+	// the request then keeps fewer than maxKept bytes of the head in memory, the
+	// turn ends as soon as the head is read. Otherwise the turn ends when the
+	// request ends.
 	maxKept = 1 << 10
 )
 
@@ -49,9 +50,9 @@ type stream struct {
 }
 
 // take counts the bytes p, which were read from the connection. Bytes after the end
-// of a request belong to the head of the next request. The first of these can
-// arrive while the current request is still in progress, because net/http reads one
-// byte ahead to notice that the client disconnects ([watch]).
+// of a request belong to the head of the next request. The first byte of the next
+// request can be read while the current request is still in progress, because
+// net/http reads one byte ahead to notice when the client disconnects ([watch]).
 func (s *stream) take(p []byte) {
 	if s.inBody && s.body == 0 && !s.more {
 		*s = stream{}
@@ -91,7 +92,7 @@ func (s *stream) takeLine(p []byte) (rest []byte) {
 // headRead records that net/http has read the whole head. The parameter length is
 // the length of the body in bytes, or -1 if it is unknown. Every byte after the
 // body counts as part of the next request. If the length is unknown, every byte
-// after the head counts as part of it.
+// after the head counts as part of the next request.
 func (s *stream) headRead(length int64) {
 	s.inBody, s.body = true, length-s.behind
 	s.more = s.body < 0

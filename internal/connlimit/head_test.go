@@ -53,7 +53,8 @@ func TestLargeHeads(t *testing.T) {
 }
 
 // TestLargeRequestLineKeepsItsTurn checks a request that keeps much of a large head
-// in memory. It must keep its turn to read a large head until the request ends.
+// in memory. The connection must keep its turn to read a large head until the request
+// ends.
 func TestLargeRequestLineKeepsItsTurn(t *testing.T) {
 	inBubble(t, 8*largeHeads, nil, func(t *testing.T, l *lab) {
 		long := "POST /" + strings.Repeat("x", smallHead) + " HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n"

@@ -98,13 +98,13 @@ func (c *bounded) cancel() {
 // AfterCancel is like [context.AfterFunc], but starts no timer. It is for a caller
 // that watches the deadline of ctx in another way, for example with
 // [net.Conn.SetDeadline]. If [WithTimeout] made ctx, and Done was never called for
-// ctx, AfterCancel ignores the end of ctx itself: it calls f when the parent of ctx
-// ends.
+// ctx, AfterCancel calls f when the parent of ctx ends. It then does not call f at the
+// deadline of ctx, or when ctx itself is cancelled.
 func AfterCancel(ctx context.Context, f func()) (stop func() bool) {
-	// c is ctx or the nearest context above it that WithTimeout made. If c has not
-	// started, no context below c can end by itself: such a context calls c.Done,
-	// which starts c. So it is enough to wait for c's parent. If c has started,
-	// AfterCancel waits for ctx.
+	// c is ctx, or the nearest context above ctx that WithTimeout made. c starts at the
+	// first call of c.Done. A context below c that can end by itself has called c.Done.
+	// So if c has not started, there is no such context, and it is enough to wait for
+	// c's parent. If c has started, AfterCancel waits for ctx.
 	if c, ok := ctx.Value(boundedKey{}).(*bounded); ok && !c.hasStarted() {
 		ctx = c.Context
 	}

@@ -59,8 +59,8 @@ func Hold(ctx context.Context) {
 	}
 }
 
-// isHeldFor reports whether a caller from the given asker must not wait for i. That
-// is so if [Hold] was called for i, and i uses the permit of another asker.
+// isHeldFor reports whether a caller from the given asker must stop waiting for i.
+// That is so if [Hold] was called for i, and i uses the permit of a different asker.
 func (i *inquiry[Asker, V]) isHeldFor(from Asker) bool {
 	return i.held.Err() != nil && i.from != from
 }
@@ -86,10 +86,11 @@ func (e *BusyError) Unwrap() error { return e.Err }
 
 var errCallers = errors.New("too many requests wait for an answer")
 
-// Ask returns the answer about subject. The parameter from is the asker for whom it
-// asks. Ask calls the function find, unless an inquiry about subject is already in
-// progress. It waits at most until ctx ends. Errors are *[BusyError], the error of
-// ctx, or a *[fault.Error] if find panicked.
+// Ask returns the answer about subject. The parameter from is the asker for whom Ask
+// is called. The answer is the result of the function find. If an inquiry about subject
+// is already in progress, Ask does not call find, and waits for the answer of that
+// inquiry. Ask waits at most until ctx ends. Errors are *[BusyError], the error of ctx,
+// or a *[fault.Error] if find panicked.
 func (q *Inquiries[Subject, Asker, V]) Ask(ctx context.Context, subject Subject, from Asker, find func(context.Context) V) (answer V, err error) {
 	leave, ok := q.callers.TryAcquire(from)
 	if !ok {
@@ -107,9 +108,9 @@ func (q *Inquiries[Subject, Asker, V]) Ask(ctx context.Context, subject Subject,
 	}
 }
 
-// await joins an inquiry about subject and waits until the inquiry has ended. If the
-// inquiry uses the permit of another asker than from, and [Hold] is called for it,
-// await returns earlier.
+// await joins an inquiry about subject and waits until the inquiry has ended. The
+// argument from is the asker. If the inquiry uses a different asker's permit, await
+// also returns when [Hold] is called for the inquiry.
 func (q *Inquiries[Subject, Asker, V]) await(ctx context.Context, subject Subject, from Asker, find func(context.Context) V) (*inquiry[Asker, V], error) {
 	i := q.join(subject, from)
 	defer q.part(subject, i)
@@ -140,8 +141,8 @@ func (q *Inquiries[Subject, Asker, V]) Hint(ctx context.Context, subject Subject
 	}
 }
 
-// getUnderWay waits until i runs. Either this caller or another one gets the permit
-// for i.
+// getUnderWay waits until the inquiry i runs. Either this caller gets the permit that i
+// needs, or another caller who waits for i gets it.
 func (q *Inquiries[Subject, Asker, V]) getUnderWay(ctx context.Context, subject Subject, from Asker, i *inquiry[Asker, V], find func(context.Context) V) error {
 	if i.begun.Err() != nil {
 		return nil

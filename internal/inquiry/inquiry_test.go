@@ -182,8 +182,8 @@ func TestASlotThatDoesNotCome(t *testing.T) {
 }
 
 // TestAHeldInquiry checks an inquiry that must wait because its asker has reached a
-// limit ([Hold]). Another asker must start a new inquiry about the same server, and
-// later callers must wait for the new one.
+// limit ([Hold]). A different asker must start a new inquiry about the same server, and
+// later callers must wait for the new inquiry.
 func TestAHeldInquiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newInquirer(t, semaphore.Bounds{}, semaphore.Bounds{Total: 8})

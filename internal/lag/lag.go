@@ -11,8 +11,8 @@ import (
 
 const (
 	tick = 10 * time.Millisecond
-	// The allowance is the longest delay of a timer, times steps. steps is more
-	// than one, because an action may wait for a processor several times.
+	// steps is the factor by which Measure multiplies the longest delay of a timer. It
+	// is more than one, because an action may wait for a processor several times.
 	steps = 5
 )
 

@@ -18,7 +18,8 @@ func TestPunctual(t *testing.T) {
 	})
 }
 
-// TestHeldUp checks that the allowance is more than 0 if a timer was late.
+// TestHeldUp checks that the allowance (the additional time for an action) is more than
+// 0 if a timer was late.
 func TestHeldUp(t *testing.T) {
 	allowance := Measure(t)
 	for began := time.Now(); allowance() == 0; {

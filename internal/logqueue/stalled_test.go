@@ -49,9 +49,9 @@ func TestStalledFile(t *testing.T) {
 	}
 }
 
-// crowding is a handler that logs 9000 lines just before the line that reports lost
-// lines. It does this for the first reports only. The field rounds counts how many
-// such reports are left.
+// crowding is a handler that logs 9000 other lines just before each line that reports
+// lost lines. It does this only for the first reports. rounds is the number of reports
+// for which it will still do so.
 type crowding struct {
 	slog.Handler
 	rounds *int

@@ -66,8 +66,8 @@ func (m Metrics) MembershipLost() {
 	m.membership.lost.inc()
 }
 
-// Swept observes how long a sweep took, in which the guard checks everybody on
-// LiveKit.
+// Swept observes how long a sweep took. In a sweep, the guard checks everybody who
+// is on LiveKit.
 func (m Metrics) Swept(took time.Duration) {
 	m.membership.sweeps.observe(took)
 }

@@ -21,11 +21,11 @@ import (
 // [Metrics.RateLimited].
 const (
 	UserRefused    = "user"     // a verified user asked too often
-	AddressRefused = "address"  // too many requests about homeservers that the operator did not name failed from one address
-	AddressSlowed  = "slowdown" // too many requests about named homeservers failed from one address; the next request only has to wait
+	AddressRefused = "address"  // too many requests from one address failed; they were about homeservers that the operator did not name
+	AddressSlowed  = "slowdown" // too many requests from one address failed; they were about homeservers that the operator named, so the next request only has to wait
 	OriginRefused  = "origin"   // another homeserver asked too often
-	// ProgressRefused is for a client network behind proxies that had too many
-	// requests in progress.
+	// ProgressRefused means that a client network had too many requests in
+	// progress. This limit applies only to clients behind a proxy.
 	ProgressRefused = "in_progress"
 	// TestRefused is for a client network that asked too often for tokens of the
 	// connection test. TestUsedUp is for a link to the connection test that was

@@ -20,10 +20,10 @@ import (
 const (
 	maxCertificates = 10
 	maxEntries      = 500
-	// perEntry is how many bytes one entry counts as. A chain counts as the number of
-	// bytes that arrived, or as the number of its entries times perEntry, whichever is
-	// larger. A parsed chain takes at most 8 times this number of bytes in memory
-	// (measured in TestParsedChains), even if its entries are many and small.
+	// perEntry is how many bytes of [Pool.MaxHandshakes] one entry takes. A chain takes
+	// the number of bytes that arrived, or the number of its entries times perEntry,
+	// whichever is larger. In memory, the parsed chain is at most 8 times as large as
+	// that (measured in TestParsedChains), even if its entries are many and small.
 	perEntry = 64
 )
 
@@ -40,7 +40,7 @@ func checkChain(state tls.ConnectionState) error {
 	return nil
 }
 
-// weight returns the number of a chain's entries times perEntry. Toward
+// weight returns a number of bytes: perEntry for each entry of the chain. Toward
 // [Pool.MaxHandshakes], a chain counts as at least this number of bytes.
 func weight(chain []*x509.Certificate) int64 { return int64(allEntries(chain)) * perEntry }
 
@@ -72,6 +72,7 @@ func entries(c *x509.Certificate) int {
 	return n
 }
 
-// size returns how many entries an object identifier stands for. In parsed form,
-// each byte of the identifier takes eight bytes.
+// size returns as how many entries an object identifier counts. In parsed form, each
+// number of the identifier takes eight bytes, so eight numbers take as many bytes as one
+// entry counts (perEntry).
 func size(id asn1.ObjectIdentifier) int { return 1 + len(id)/8 }

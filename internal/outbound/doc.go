@@ -2,7 +2,8 @@
 //
 // It differs from net/http's Transport where such hosts require it:
 //
-//   - The [Dialer] checks every address after DNS, on the socket.
+//   - The [Dialer] checks each address that DNS gives, right before a socket
+//     connects to it.
 //   - The transport bounds the bytes of a response, including headers and framing.
 //     It also bounds the bytes that TLS handshakes read and keep in memory, and the
 //     connections to one host ([Pool]).

@@ -27,7 +27,7 @@ type interrupt struct {
 	timer      *time.Timer     // fires after interruptDelay; nil until the first request
 }
 
-// begin must be called at the start of a request with ctx.
+// begin must be called at the start of each request. ctx is the request's context.
 func (i *interrupt) begin(ctx context.Context) {
 	i.mu.Lock()
 	defer i.mu.Unlock()

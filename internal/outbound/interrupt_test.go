@@ -109,8 +109,8 @@ func TestInterruptIsOfOneRequest(t *testing.T) {
 	}
 }
 
-// TestDeadlinesHold checks that the deadline of the context always applies. It must
-// apply before the connection watches for the end of the context, and later.
+// TestDeadlinesHold checks that the deadline of the context always applies: before
+// the connection begins to watch for the end of the context, and also after that.
 func TestDeadlinesHold(t *testing.T) {
 	for name, ask := range ways {
 		for _, most := range []time.Duration{time.Millisecond, 50 * time.Millisecond, time.Second} {

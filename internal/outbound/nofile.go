@@ -16,9 +16,9 @@ func IsNoFile(err error) bool {
 	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }
 
-// Names looks names up. It can tell that no file could be opened for a DNS
-// query, which a [net.DNSError] does not say. The zero value is ready. A Names
-// must not be copied.
+// Names looks names up. If no file could be opened for a DNS query, its error says
+// so. A [net.DNSError] does not say so. The zero value is ready. A Names must not be
+// copied.
 type Names struct {
 	mu      sync.Mutex
 	lookUps map[string]*lookUp
@@ -34,12 +34,12 @@ type lookUp struct {
 	short    atomic.Bool // true if no file could be opened for a query
 }
 
-// Ask calls the function ask, which must look up name with the resolver that it
-// gets, and returns the error of ask. The resolver that ask gets works like the
-// argument resolver. If this argument is nil, it works like Go's own resolver,
-// because the C library would read "127.1" as an address. If no file could be opened
-// for a query, [IsNoFile] is true for the error. Callers that look up the same name
-// at the same time share the queries.
+// Ask calls the function ask with a resolver of its own, which works like the
+// argument resolver. The function ask must look up name with the resolver that it
+// gets. Ask returns the error of ask. If the argument resolver is nil, ask gets one
+// that works like Go's own resolver, because the C library would read "127.1" as an
+// address. If no file could be opened for a query, [IsNoFile] is true for the error.
+// Callers that look up the same name at the same time share the queries.
 func (n *Names) Ask(resolver *net.Resolver, name string, ask func(*net.Resolver) error) error {
 	l := n.join(resolver, name)
 	defer n.leave(name, l)

@@ -44,9 +44,9 @@ func noFiles(t *testing.T) {
 	}
 }
 
-// TestLookUpWithoutAFile checks a look-up that several callers share and for
-// which no socket can be opened. The error must tell each caller that no file
-// is left, not that the name does not exist.
+// TestLookUpWithoutAFile checks a look-up that several callers share. The process
+// has no file descriptor left for the look-up's socket. The error must tell this
+// to each caller. It must not say that the name does not exist.
 func TestLookUpWithoutAFile(t *testing.T) {
 	noFiles(t)
 	transport := &Transport{}

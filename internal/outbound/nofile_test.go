@@ -58,7 +58,7 @@ func TestLateLookUps(t *testing.T) {
 	for name, c := range map[string]struct {
 		fails         func(n int) error
 		leaves        bool // whether the first caller leaves before the end
-		early, noFile bool // whether the first and the second caller must learn that no file could be opened
+		early, noFile bool // early says whether the first caller must learn that no file could be opened; noFile says it of the second caller
 	}{
 		"no file for any":       {fails: noFile, early: true, noFile: true},
 		"no file for the first": {fails: first, early: true},

@@ -10,11 +10,11 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// TestParsedChains measures the memory that a parsed chain takes, because a
-// connection keeps the chain. In memory, the chain must take at most 8 times the
-// size that [Pool.MaxHandshakes] counts for it.
+// TestParsedChains measures the memory that a parsed certificate chain takes,
+// because a connection keeps the chain. In memory, the chain must take at most 8
+// times as many bytes as it counts for toward [Pool.MaxHandshakes].
 func TestParsedChains(t *testing.T) {
-	const copies, most = 50, 8.2 // most is the factor 8, plus the error of the measurement
+	const copies, most = 50, 8.2 // most is 8 (see above) plus 0.2 for the error of the measurement
 	var names []string
 	for i := range 250 {
 		names = append(names, fmt.Sprintf("host-%d.some-homeserver.example.org", i))

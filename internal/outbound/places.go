@@ -29,8 +29,8 @@ type waited struct {
 	host  netip.Prefix // the host with too many connections; zero if the request waited because of Pool.MaxHandshakes
 }
 
-// fairTime is the least time that a host must have for its answer. A host that
-// had less is not to blame for its silence.
+// fairTime is how long a host must have had for its answer before its silence counts
+// as its own failure. A request that waited for a place may leave the host less time.
 const fairTime = time.Second
 
 // excuse returns err, with one exception. If err is a timeout, and the request

@@ -147,9 +147,9 @@ func TestNoPlaceInTime(t *testing.T) {
 	})
 }
 
-// TestPlacesOfTheDialer checks that the bound PerHost applies on the socket, before
-// the Dialer sends anything. It must also hold for many dials at the same time. A
-// dial that fails must give its place back.
+// TestPlacesOfTheDialer checks that at most PerHost connections to an address are
+// open at the same time, even if many dials run at once. The Dialer must apply this
+// bound before it sends anything. A dial that fails must give its place back.
 func TestPlacesOfTheDialer(t *testing.T) {
 	const places = 4
 	s := httptest.NewServer(http.HandlerFunc(hello))
@@ -185,8 +185,9 @@ func TestPlacesOfTheDialer(t *testing.T) {
 	}
 }
 
-// TestNoTimeIsLeftAtAPlace checks a request that waits for a place nearly until
-// its deadline. Its timeout must not count as a failure of the server.
+// TestNoTimeIsLeftAtAPlace checks a request that gets a place (the right to open a
+// connection) only shortly before its deadline. The request then times out. This
+// timeout must not count as a failure of the server.
 func TestNoTimeIsLeftAtAPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShared(t, 1)

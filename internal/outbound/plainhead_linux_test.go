@@ -12,9 +12,10 @@ import (
 )
 
 // FuzzPlainHead compares plainHead with http.ReadResponse for the same bytes. If
-// plainHead accepts a head, net/http must read the same status and length from the
-// same number of bytes. In the head, net/http must find nothing else that matters
-// for the answer or for the reuse of the connection.
+// plainHead accepts a head, net/http must read the same status and the same length of
+// the body, and must find the end of the head at the same byte. The head must contain
+// nothing that plainHead ignores although it matters to net/http for the answer or for
+// the reuse of the connection.
 func FuzzPlainHead(f *testing.F) {
 	for _, response := range []string{
 		usualResponse,

@@ -188,9 +188,10 @@ func (p *Pool) closeOldest(match func(*conn) bool) bool {
 	return true
 }
 
-// CloseForFile closes the connection that has been idle longest, to free its file
-// descriptor. If the pool in p.Lesser has an idle connection, CloseForFile closes
-// one of that pool. It returns false if no connection is idle.
+// CloseForFile closes one idle connection, to free its file descriptor. If the pool in
+// p.Lesser has an idle connection, CloseForFile closes the one that has been idle
+// longest in that pool, and otherwise the one that has been idle longest in p. It
+// returns false if both pools have no idle connection.
 func (p *Pool) CloseForFile() bool {
 	any := func(*conn) bool { return true }
 	return p.Lesser != nil && p.Lesser.closeOldest(any) || p.closeOldest(any)

@@ -67,7 +67,7 @@ func TestSessionsAreBounded(t *testing.T) {
 		for i := range 5 {
 			s.Put(fmt.Sprint(i), new(tls.ClientSessionState))
 		}
-		s.Put("3", new(tls.ClientSessionState)) // now session 3 is newer than session 4
+		s.Put("3", new(tls.ClientSessionState)) // replaces session 3, so session 4 is now older
 		s.Put("5", new(tls.ClientSessionState))
 		for server, want := range map[string]bool{"0": false, "1": false, "2": false, "3": true, "4": true, "5": true} {
 			if _, got := s.Get(server); got != want {

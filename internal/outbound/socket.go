@@ -38,7 +38,7 @@ type socket struct {
 	handshake *handshake // the handshake in progress; nil if there is none
 	limited   bool       // whether the field left bounds the bytes that can be read
 	left      int64      // how many more bytes can be read
-	most      int64      // the highest number of bytes after the handshake that were read but did not yet belong to an answer
+	most      int64      // the highest number of bytes that were read after the handshake, and that credit had not yet counted as part of an answer
 }
 
 // handshake is a TLS handshake in progress.
@@ -86,10 +86,10 @@ func (s *socket) begin(h *handshake) {
 	s.handshake, s.limited, s.left = h, s.pool.MaxHandshake > 0, s.pool.MaxHandshake
 }
 
-// end ends the handshake, for which s had taken MaxHandshake bytes from the pool.
-// If ok is true, s keeps the larger of two numbers of bytes: the bytes that the
-// handshake has read, and the weight of the certificates. end gives the remaining
-// bytes back to the pool.
+// end ends the handshake h. At the first byte of the handshake, s took MaxHandshake
+// bytes of the pool's bound MaxHandshakes. If ok is false, end gives all of them back.
+// If ok is true, s keeps some of them: as many as the handshake has read, or as the
+// certificates weigh, whichever is more. end gives back the others.
 func (s *socket) end(h *handshake, chain []*x509.Certificate, ok bool) {
 	read := s.pool.MaxHandshake - s.left
 	s.handshake, s.left = nil, maxBeside
@@ -157,8 +157,8 @@ func (s *socket) reserve() error {
 	return h.err
 }
 
-// credit tells s that n of the bytes that it has read belong to an answer. Such
-// bytes do not count against the bound on other bytes (maxBeside).
+// credit tells s that n of the bytes that s has read belong to an answer. The
+// bound maxBeside applies only to bytes that do not belong to an answer.
 func (s *socket) credit(n int) {
 	s.left = min(s.left+int64(n)+perRecord, maxBeside)
 }
@@ -182,9 +182,10 @@ func (s *socket) Close() error {
 	return err
 }
 
-// reserve waits until one more handshake may read its bytes. It takes
-// [Pool.MaxHandshake] bytes for the asker, because nobody knows yet how many
-// bytes the handshake has. hadTo reports whether reserve had to wait.
+// reserve waits until there is space in [Pool.MaxHandshakes] for the bytes of one more
+// handshake, and takes this space for the asker. It takes [Pool.MaxHandshake] bytes,
+// because nobody knows yet how many bytes the handshake has. hadTo reports whether
+// reserve had to wait.
 func (p *Pool) reserve(ctx context.Context, asker Asker) (hadTo bool, err error) {
 	if !p.bytes.TryTake(asker, int(p.MaxHandshake)) {
 		inquiry.Hold(ctx) // tells other askers not to wait for the inquiry that makes this request

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Limit allows PerMinute events a minute. After a pause, it allows up to Burst
+// Limit allows PerMinute events per minute. After a pause, it allows up to Burst
 // events at the same moment. The zero Limit allows everything.
 type Limit struct{ PerMinute, Burst int }
 
@@ -24,7 +24,7 @@ type Limiter[K comparable] struct{ *counts }
 // pointer to counts is nil.
 type counts struct {
 	interval time.Duration // the time between two events at the rate PerMinute
-	burst    time.Duration // the time of Burst events at that rate; the time stored for a key is at most this far ahead of now
+	burst    time.Duration // Burst times interval; the time that is stored for a key is at most now plus burst
 	epoch    time.Time
 	seed     maphash.Seed
 

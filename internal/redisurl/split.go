@@ -63,9 +63,9 @@ func isDatabase(u *url.URL) error {
 	return nil
 }
 
-// isSwitch reports whether go-redis reads values as true or false. The check
-// is needed for skip_verify, where go-redis reports no error for another
-// value.
+// isSwitch reports whether go-redis can read each of the given values as true or
+// false. The check is needed for the option skip_verify, because go-redis reports no
+// error if this option has any other value.
 func isSwitch(values []string) bool {
 	return !slices.ContainsFunc(values, func(v string) bool { return !slices.Contains([]string{"", "0", "1", "false", "true"}, v) })
 }

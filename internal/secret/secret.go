@@ -19,9 +19,9 @@ const redacted = "[redacted]"
 // Text is a secret string: an API secret, a password, an access token. The zero
 // value is the empty secret. Use [Text.Equal] instead of == to compare two secrets.
 type Text struct {
-	// value is a pointer, because fmt does not call Format for an unexported field of
-	// another struct. It prints the content of such a field, but for a pointer only
-	// the address.
+	// value is a pointer, because fmt does not call Format if the Text is an unexported
+	// field of another struct. Then fmt would print a string itself, but prints only
+	// the address of a pointer.
 	value *string
 }
 

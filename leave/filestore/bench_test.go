@@ -14,9 +14,9 @@ import (
 	"matrixrtc-auth/leave/leavetest"
 )
 
-// BenchmarkDelegate measures how many delegations a second the store accepts from many
-// callers. For comparison, it also measures how many lines a second the disk writes
-// without the store, with one line for each caller before each sync.
+// BenchmarkDelegate measures how many delegations per second the store accepts from
+// many callers. For comparison, it also measures how many lines per second the disk
+// writes without the store. It then syncs each time after one line for each caller.
 func BenchmarkDelegate(b *testing.B) {
 	for name, store := range map[string]func(*Store) leave.Store{
 		"alone":   func(s *Store) leave.Store { return s },

@@ -10,9 +10,9 @@ import (
 	"matrixrtc-auth/internal/logtest"
 )
 
-// powerDisk is a disk whose power fails. The field left is how many operations it still
-// does before that. Data that was not synced may be on the disk after the failure, or
-// not.
+// powerDisk is a disk whose power fails. The field left is how many operations the disk
+// still does before the power fails. Data that was not synced before the failure may be
+// on the disk after it, or may be lost.
 type powerDisk struct {
 	osDisk
 	left  int

@@ -70,8 +70,8 @@ func TestCutAnywhere(t *testing.T) {
 
 // TestFlippedAnywhere changes each byte of a file. If the byte is before the last line,
 // the file must count as damaged. If it is in the last line, the store must use the
-// file up to that line. The line end before the last line may count as a part of the
-// last line: without it, the last two lines are one.
+// file up to that line. For the line end before the last line, both results are right,
+// because a change of this line end joins the last two lines.
 func TestFlippedAnywhere(t *testing.T) {
 	file, after := example(t)
 	tail := 0 // where the last line begins

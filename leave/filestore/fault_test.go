@@ -155,16 +155,16 @@ func TestSuccessorFails(t *testing.T) {
 		t.Run(op, func(t *testing.T) {
 			p := newPlace(t)
 			d := &trouble{err: syscall.EIO, ops: []string{op}, file: ".new"}
-			// This creates the file. From now on, only successors have names that end with
-			// .new.
+			// This creates the leave file. From now on, only a smaller file that is to
+			// replace the leave file has a name that ends with .new.
 			p.open(t, osDisk{}, spare).Close()
 			s := p.open(t, faultDisk{fault: d.fault}, 500)
 			d.on.Store(true)
 			for n := range 10 {
 				put(t, s, n)
 			}
-			// The store tries to write a successor again when the file has doubled in
-			// size.
+			// After a failure, the store tries to write a smaller file again when the leave
+			// file has doubled in size.
 			if got := p.log.Count("level=WARN"); got < 1 || got > 3 {
 				t.Errorf("10 writes that fail: got %d lines in the log, want 1 to 3", got)
 			}

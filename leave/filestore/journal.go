@@ -229,8 +229,8 @@ func (j *journal) takeOver() error {
 		old.Close() // the new file has everything that the old file had
 	}
 	if err := j.disk.syncDir(filepath.Dir(j.path)); err != nil {
-		// If the power fails now, the old file or the new file may be at path afterwards.
-		// So the journal must not write to either of them.
+		// After a power failure, either the old file or the new file may be at path. So
+		// the journal must not write to either of them now.
 		j.out.Close()
 		j.out = nil
 		return err
@@ -238,8 +238,9 @@ func (j *journal) takeOver() error {
 	return nil
 }
 
-// abandon removes the unfinished successor after a failure. When the file has doubled
-// in size again, the journal begins another successor.
+// abandon removes the unfinished smaller file that was to replace the current one
+// (j.next), after the error err. The journal tries again to write a smaller file when
+// the current file has doubled in size once more.
 func (j *journal) abandon(err error) {
 	j.log.Warn("leave file: a smaller file could not be written; the file grows until the next try", "path", j.path, "err", err)
 	j.dropNext()

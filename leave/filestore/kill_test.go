@@ -100,8 +100,9 @@ func wantAllDue(t *testing.T, s *Store) {
 	}
 }
 
-// writeUntilKilled runs a child process, and kills it when it has printed as many
-// lines as the argument words says. It puts these lines into the map last.
+// writeUntilKilled runs a child process, and kills it after the given number of
+// lines (words). For each job number, the map last gets the word of the last line
+// that the child printed about that job.
 func writeUntilKilled(t *testing.T, path string, words int, last map[int]string) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestKill$")

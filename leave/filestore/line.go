@@ -17,7 +17,7 @@ const (
 	maxJobs = 256
 	// maxLine is how many bytes of a line are read at most. The largest possible job
 	// takes less than 20 KiB, even if every character of its ids is escaped. So a line
-	// of maxJobs jobs takes less than 5 MiB.
+	// of 256 jobs (maxJobs) takes less than 256 × 20 KiB = 5 MiB.
 	maxLine = 16 << 20
 )
 
@@ -28,7 +28,8 @@ type header struct {
 	Salt   uint32 `json:"salt"`
 }
 
-// record is the content of each line after the first one. The journal writes this type.
+// record is the content of each line after the first one. The journal writes lines from
+// this type. Lines are read into the type found.
 type record struct {
 	Jobs     []leave.Job `json:"jobs,omitempty"`
 	Ended    []ended     `json:"ended,omitempty"`

@@ -67,8 +67,8 @@ func (j *journal) repair(why string) error {
 	return j.renew()
 }
 
-// clear makes sure that the store can write its file at path. If the file of another
-// program is there, clear renames that file. If another process has locked that file,
+// clear makes sure that the store can write its file at path. If a file is there that is
+// not the store's, clear renames this file. If a different process has locked this file,
 // clear returns an error.
 func (j *journal) clear() error {
 	if err := j.locks.takeName(); err != nil {

@@ -98,8 +98,8 @@ func putTo(t *testing.T, s leave.Store, n int) {
 // TestMemoryWithStandby has a standby store for a file store. The standby store must
 // not keep its own copies of the jobs.
 func TestMemoryWithStandby(t *testing.T) {
-	// This is 100 more than package memstore allows for a job, because on a busy machine
-	// some jobs still wait to be written.
+	// most is the limit in bytes for each job. It is 100 bytes more than in the test of
+	// package memstore, because on a busy machine some jobs still wait to be written.
 	const most = 700
 	got := leavetest.BytesPerJob(t, 30_000, func() leavetest.Store { return guarded(t, newPlace(t).open(t, fast, spare)) })
 	if got > most {

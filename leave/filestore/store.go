@@ -103,8 +103,8 @@ func (s *Store) Delete(ctx context.Context, job leave.Job) error {
 	return s.Commit(ctx, job.Key)
 }
 
-// Merge merges copies of jobs into the stored jobs. The copies were changed outside
-// this store.
+// Merge merges copies of jobs into the stored jobs, in memory and on the disk. Another
+// store may have changed the copies.
 func (s *Store) Merge(ctx context.Context, jobs []leave.Job) error {
 	if err := s.memory.Merge(ctx, jobs); err != nil {
 		return err

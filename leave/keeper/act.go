@@ -81,9 +81,10 @@ func (k *Keeper) finish(ctx context.Context, t task) {
 // jobs of other homeservers.
 const workerTime = 250 * time.Millisecond
 
-// enter takes a worker of the job's homeserver, and a token. A token is the right to
-// make one request. The worker stays in use until the caller calls done. If the job
-// must wait, enter returns how long, and done is nil.
+// enter takes one of the workers that the job's homeserver may have, and one token of
+// the homeserver's budget. A token is the right to make one request. The worker stays in
+// use until the caller calls done. If no worker or no token is free, enter returns how
+// long the job must wait, and done is nil.
 func (k *Keeper) enter(j leave.Job, urgency func(leave.Job, time.Time) pace.Urgency) (done func(), wait time.Duration) {
 	server := j.User.Server()
 	done, ok := k.workers.Await(server, urgency(j, k.now()), min(workerTime, j.LeaseTime()/4), k.now)

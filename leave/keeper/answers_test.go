@@ -138,8 +138,8 @@ func TestLostAnswerAndAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, s := accepting(t)
 		s.after = lost
-		// Stores keep times in milliseconds. After this sleep, the job's time has a
-		// fraction of a millisecond, which the store cuts off.
+		// Stores keep times in whole milliseconds. Because of this sleep, the time at
+		// which the job begins has a fraction of a millisecond, which the store cuts off.
 		time.Sleep(300 * time.Microsecond)
 		job := another(t, 1, long)
 		var gets atomic.Int32

@@ -110,8 +110,8 @@ func TestLateness(t *testing.T) {
 			}
 		}
 		time.Sleep(5 * time.Minute)
-		// The homeserver allows one request a second, so 10 restarts take 10 s. Each
-		// leave is due for a restart after 4.5 s.
+		// Each leave is due for a restart after 4.5 s. The homeserver allows one request a
+		// second, so 10 restarts take 10 s, and the last one is about 5 s late.
 		c.set(func() {
 			if latest < 4*time.Second || latest > delay/2 {
 				t.Errorf("got the latest restart %v late, want 4 s to %v", latest, delay/2)
@@ -162,7 +162,7 @@ func TestCrowdThatLeaves(t *testing.T) {
 		if asked > 4*crowds {
 			t.Errorf("%d leaves: got %d questions to the SFU, want at most %d", crowds, asked, 4*crowds)
 		}
-		// The homeserver allows 10 requests a second. The 100 members who stay need about
+		// The homeserver allows 10 requests per second. The 100 members who stay need about
 		// 7 of these, because each of their leaves must be restarted every 14.4 s.
 		if longest > 14*time.Minute {
 			t.Errorf("the last leave was sent after %v, want it within 14 min", longest)
@@ -170,9 +170,9 @@ func TestCrowdThatLeaves(t *testing.T) {
 	})
 }
 
-// TestLimitedHomeserver has a homeserver that answers 429. Its Retry-After ends later
-// than the leave fires. So the keeper must try once before the Retry-After ends. It
-// must call Limited once, even if the budget has no rate.
+// TestLimitedHomeserver has a homeserver that answers 429. Its Retry-After ends only
+// after the leave would fire. So the keeper must try once before the Retry-After ends.
+// The keeper must call Limited once, even if the budget has no rate.
 func TestLimitedHomeserver(t *testing.T) {
 	for _, rate := range []float64{10, 0} {
 		t.Run(fmt.Sprint(rate), func(t *testing.T) {
@@ -232,8 +232,8 @@ func TestLimitedWithoutARate(t *testing.T) {
 }
 
 // TestLeavesAtTheSlowestRate checks the order of requests at low rates, down to one
-// request a second. The keeper must send a leave before it makes a restart that has
-// time to spare. It must make all restarts in time.
+// request per second. The keeper must send leaves first, and postpone restarts that have
+// time to spare. But it must make all restarts in time.
 func TestLeavesAtTheSlowestRate(t *testing.T) {
 	for rate, others := range map[float64]int{1: 5, 1.5: 10, 4: 30} {
 		t.Run(fmt.Sprint(rate), func(t *testing.T) {

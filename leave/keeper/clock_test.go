@@ -23,8 +23,9 @@ var jumps = []time.Duration{
 	time.Second, time.Minute, time.Hour, 56 * 365 * 24 * time.Hour,
 }
 
-// onEachJump runs test in virtual time for every jump and delay: once with the SFU on
-// the machine of the service, and once with the SFU on another machine.
+// onEachJump runs test in virtual time for each jump of the wall clock (see jumps), with
+// a short and a long delay of the leave. It runs each of these cases twice: with the SFU
+// on the machine of the service, and with the SFU on a different machine.
 func onEachJump(t *testing.T, test func(t *testing.T, w *world, jump, delay time.Duration)) {
 	t.Helper()
 	for _, jump := range jumps {

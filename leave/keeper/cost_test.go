@@ -53,9 +53,9 @@ func (c *town) comeAnew(k leave.Key) {
 	}
 }
 
-// questions counts the keeper's questions to LiveKit's nodes after the time begin. It
-// returns the average number of questions a second, and the largest number of questions
-// within one second.
+// questions counts the keeper's questions to LiveKit's nodes since the time begin. It
+// returns the average number of questions per second, and the largest number of
+// questions within any one second.
 func (c *town) questions(begin time.Time) (average float64, most int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -78,7 +78,7 @@ func TestCostOfNodes(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		every time.Duration // how often one of the members gets a new session; 0 means never
-		most  float64       // the limit of questions a second, on average
+		most  float64       // how many questions to nodes per second the keeper may ask on average
 	}{
 		{"nobody comes or goes", 0, 24},
 		{"three a second come anew", time.Second / 3, 25},
@@ -98,7 +98,7 @@ func TestCostOfNodes(t *testing.T) {
 				}
 				average, most := town.questions(begin)
 				t.Logf("questions to nodes a second: %.1f on average, %d at most", average, most)
-				if average > c.most || most > 26 { // 26, because the count of a second includes the questions at both of its ends
+				if average > c.most || most > 26 { // 26 and not 25, because the first question can be at the beginning of a second and the last one at its end
 					t.Errorf("questions to nodes a second: got %.1f on average and %d at most, want no more than %v and 26", average, most, c.most)
 				}
 			})

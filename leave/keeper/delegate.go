@@ -12,8 +12,9 @@ import (
 // Delegate accepts or refuses a leave within a second. If the caller disconnects
 // meanwhile, Delegate still goes on, because then the leave is needed even more. These
 // are the results:
-//   - nil: the service keeps the leave. But if it has a later leave of the same key,
-//     it keeps only that one, and will cancel this one.
+//   - nil: the service keeps the leave. But if it already has a leave of the same key
+//     that was delegated later, it keeps only the later leave, and will cancel the
+//     leave of job.
 //   - *[leave.LimitError]: the caller has exceeded a limit, and the service does not
 //     keep the leave.
 //   - any other error: it is from the store, and the service does not keep the leave.
@@ -50,12 +51,13 @@ func (k *Keeper) Delegate(ctx context.Context, job leave.Job, limits leave.Limit
 // needed says how much a delegation adds to the numbers that have a limit.
 type needed struct {
 	all, ofUser, ofServer int     // how many jobs it adds: in total, for its user, and for the user's homeserver
-	load, loadOfUser      float64 // how many restarts a second it adds: for the user's homeserver, and for the user
+	load, loadOfUser      float64 // how many restarts per second it adds: for the user's homeserver, and for the user
 }
 
 // needs returns what job adds to the counts and loads. If isNew is false, job replaces
-// the job old. A replacement adds no job in total, but it can add one to another user
-// or homeserver. If its delay is shorter, it adds load.
+// the job old. Then it adds no job in total. But if its user or homeserver is not that
+// of old, it adds one job to this user or homeserver. If its delay is shorter than that
+// of old, it adds load.
 func needs(job, old leave.Job, isNew bool) needed {
 	n := needed{all: 1, ofUser: 1, ofServer: 1, load: leave.Load(job.Delay), loadOfUser: leave.Load(job.Delay)}
 	if isNew {
@@ -73,7 +75,8 @@ func needs(job, old leave.Job, isNew bool) needed {
 	return n
 }
 
-// admit returns an error if job would exceed one of the limits. n is what job adds.
+// admit returns an error if job would exceed one of the limits. n says how many jobs and
+// how much load job adds.
 func (k *Keeper) admit(ctx context.Context, job leave.Job, n needed, limits leave.Limits) error {
 	if n.all == 0 && n.ofUser == 0 && n.ofServer == 0 && n.load <= 0 && n.loadOfUser <= 0 {
 		return nil

@@ -9,8 +9,8 @@ import (
 )
 
 // TestCameAndWentUnseen has a participant who comes and leaves between two questions to
-// the SFU. The keeper must send the leave soon. It may wait for an hour only if the
-// participant has not come.
+// the SFU. The keeper must send the leave soon. Only for a participant who has never
+// come may the keeper wait for an hour.
 func TestCameAndWentUnseen(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -50,7 +50,8 @@ func TestReportsDoNotHurryASend(t *testing.T) {
 }
 
 // TestStartLooksIntoEveryRoom checks that the keeper asks the SFU who is in each room
-// right after it has started. Before that, no process could get the webhooks.
+// right after it has started. While no keeper ran, a participant vanished, and nobody
+// could receive the webhook about this.
 func TestStartLooksIntoEveryRoom(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)

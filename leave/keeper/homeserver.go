@@ -42,8 +42,9 @@ func (k *Keeper) restart(ctx context.Context, t task) {
 }
 
 // send asks the SFU about the participant, and sends the leave if the participant is
-// gone. A question to a node takes seconds, in which the participant may come back. So
-// after such a question, send asks for the SFU's record again.
+// gone. If the keeper had to ask the participant's node, too, this took seconds, in
+// which the participant may have come back. So send then asks the SFU once more before
+// it sends the leave.
 func (k *Keeper) send(ctx context.Context, t task) {
 	a, err := k.ask(ctx, t.Job)
 	t, goesOn := k.goesOn(ctx, t, a, err)
@@ -95,9 +96,10 @@ func (k *Keeper) cancel(ctx context.Context, t task) {
 	}
 }
 
-// request makes one request about the delayed event id, and waits for the answer. The
-// result sent is when it made the request. The argument due is when the action was due.
-// The caller must have called secure for the task before.
+// request makes one request about the delayed event with the given id, and waits for
+// the answer. The result sent is when request began to send it. The argument due is
+// when the action was due. The caller must have called secure for the task t before, so
+// that no other keeper makes the same request.
 func (k *Keeper) request(ctx context.Context, t task, action leave.Action, id matrix.DelayID, due time.Time) (sent time.Time, err error) {
 	do := map[leave.Action]func(context.Context, matrix.UserID, matrix.DelayID) error{
 		leave.Restart: k.Events.Restart, leave.Send: k.Events.Send, leave.Cancel: k.Events.Cancel,

@@ -72,7 +72,7 @@ type Keeper struct {
 	once    sync.Once
 	woken   chan struct{}
 	tasks   chan task    // passes tasks to idle workers
-	full    atomic.Bool  // whether the last claim found as many due jobs as free workers, or no free worker
+	full    atomic.Bool  // whether jobs may be due that no worker has yet: at the last claim, each free worker got a job, or no worker was free
 	beat    atomic.Int64 // when the loop of Run last ran, in milliseconds since 1970
 	began   atomic.Int64 // when the loop of Run began, or went on after a long stop, in milliseconds since 1970
 	started time.Time
@@ -86,9 +86,10 @@ type Keeper struct {
 	stackAt    atomic.Int64   // when a stack was last logged, in milliseconds since 1970
 }
 
-// longestRest is the longest pause of Run between a call of wake and the search for due
-// jobs. The pause is four times as long as the last search took. So while the store is
-// slow and many participants come and go, one search finds several jobs.
+// After a call of wake, Run does not search for due jobs immediately. It first pauses
+// for four times as long as its last search took, but at most for longestRest. While the
+// store is slow and many participants come and go, several jobs become due in the pause,
+// and one search finds them all.
 const longestRest = leave.Tick / 5
 
 // stalled is the longest time that one round of the loop in Run may take.
@@ -142,10 +143,10 @@ func (k *Keeper) now() time.Time {
 	return k.Clock.Now()
 }
 
-// round records that the loop of Run goes on. It also sets k.began, the time before
-// which waiting does not count against a job (see [leave.Job.Over]). It sets k.began to
-// now if the process was frozen or the machine slept. It does the same while the store's
-// database is away, because the keeper cannot reach jobs that only the database has.
+// round records that the loop of Run goes on. In two cases, it also sets k.began to now:
+// if the process was frozen or the machine slept, and while the store's database is
+// away, because the keeper cannot reach jobs that only the database has. The time that a
+// job waited before k.began does not count against the job (see [leave.Job.Over]).
 func (k *Keeper) round(now time.Time) {
 	if k.Stalled(now) || k.degraded() {
 		k.began.Store(now.UnixMilli())

@@ -10,9 +10,10 @@ import (
 
 const long = time.Hour
 
-// wantFate checks what became of the delayed event id. want is "sent", "fired" or
-// "cancelled", or "" if the event must still wait. If the event no longer waits, it
-// must have ended within limit after since.
+// wantFate checks what became of the delayed event with the given id. The argument want
+// is "sent", "fired" or "cancelled". It is "" if the event must still be waiting. If the
+// event was sent, fired or cancelled, this must have happened at most limit later than
+// the time since.
 func (w *world) wantFate(id, want string, since time.Time, limit time.Duration) {
 	w.t.Helper()
 	got, at := w.fate(id)

@@ -12,9 +12,9 @@ import (
 const (
 	// nodeWait is how long the keeper puts off a job's next question to the SFU while
 	// it asks a LiveKit node about the job. It is a little longer than a node's answer
-	// takes. shortWait takes the place of nodeWait if the doubt is slight
-	// (leave.SlightDoubt). busyWait is how long the keeper puts off a send if it cannot
-	// ask the node, because too many questions to nodes are running already.
+	// takes. If the SFU's answer is only slightly in doubt (leave.SlightDoubt), the
+	// keeper uses shortWait instead. busyWait is how long the keeper puts off a send if
+	// it cannot ask the node, because too many questions to nodes are running already.
 	nodeWait  = 6 * time.Second
 	shortWait = 1500 * time.Millisecond
 	busyWait  = time.Second
@@ -74,8 +74,9 @@ func (k *Keeper) goesOn(ctx context.Context, t task, a leave.Answer, err error) 
 	return t, err == nil // if the lease was not renewed, another process may work on the job
 }
 
-// follow returns a function that changes a job as the SFU's answer a or the error err
-// requires. If the SFU has lost the job's room, follow first creates the room again.
+// follow returns a function that changes a job after a question to the SFU. The argument
+// a is the SFU's answer. If err is not nil, there was no answer. If the SFU has lost the
+// job's room, follow first creates the room again.
 func (k *Keeper) follow(ctx context.Context, job leave.Job, a leave.Answer, err error) func(leave.Job) leave.Job {
 	if err == nil {
 		err = k.bringBack(ctx, job.Room, []leave.Job{job}, []leave.Answer{a})

@@ -163,9 +163,9 @@ func (m *model) leave() {
 		m.tell("leaves: %s", reason)
 		m.hint(m.fake.Leave(key.Room, key.Identity, reason))
 	}
-	// The SFU still has the record, so only the node's answer shows that the participant
-	// is gone. The keeper asks the node only every fourth time that it asks who is in
-	// the room.
+	// If m.stale is true, the SFU may still have a record of the participant's session.
+	// In this case, only the LiveKit nodes can say that the participant is gone. The
+	// keeper asks the nodes only at every fourth of its looks into the room.
 	if m.stale {
 		limit = 6 * time.Minute
 	}

@@ -53,7 +53,7 @@ func (m *model) come() {
 }
 
 // comeBack makes the client come back within 8 s after LiveKit has thrown it out. If
-// the client's node has just died, it comes back some seconds later.
+// the client's node has just died, the client may need some seconds more.
 func (m *model) comeBack() {
 	time.Sleep(m.upTo(8 * time.Second))
 	m.come()
@@ -133,9 +133,9 @@ func (m *model) sfuAway() {
 
 // proxyAnswers makes the SFU go away, while a proxy holds the connections and answers
 // in the SFU's place. Clients can still delegate. At the end the participant comes
-// back, and stays for the time grace.Outage. A participant who left earlier could get
-// the leave at once: if the keeper has not noticed the outage, two answers of the SFU
-// without the participant are enough.
+// back, and stays for the time grace.Outage. If the participant left earlier, the
+// keeper could send the leave at once. It does so after two answers of the SFU without
+// the participant, if it has not noticed the outage.
 func (m *model) proxyAnswers() {
 	m.fake.FailAlways([]sfutest.Fault{sfutest.Status(502), sfutest.Status(404), sfutest.Garbage()}[m.random.IntN(3)])
 	m.restartAll()
@@ -232,9 +232,9 @@ func (m *model) nodeStops() {
 }
 
 // nodeIsCutOff cuts the participant's node off from LiveKit's Redis for up to 20 s. The
-// clients of the node do not notice this. The Redis may just have lost their records.
-// Then the keeper knows of the clients only if it has asked about the room since. So
-// nodeIsCutOff first waits until the keeper has asked.
+// clients of the node do not notice this. An earlier event of the test may have removed
+// their records from that Redis. Then the keeper must ask the node about the room before
+// the node is cut off. So nodeIsCutOff first waits long enough for that question.
 func (m *model) nodeIsCutOff() {
 	time.Sleep(65 * time.Second)
 	home := m.home()

@@ -195,8 +195,9 @@ func TestNoNodeIsGoneWithoutARecord(t *testing.T) {
 	})
 }
 
-// TestConnectionTellsOfALoss kills the node to which the keeper is connected. The
-// connection ends, so the keeper must find the loss immediately.
+// TestConnectionTellsOfALoss kills the LiveKit node to which the keeper is connected.
+// The connection ends, so the keeper must notice immediately that the node's
+// participants are gone.
 func TestConnectionTellsOfALoss(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := newCluster(t)

@@ -36,8 +36,9 @@ func (k *Keeper) patrol(ctx context.Context) {
 		}
 		for room, since := range k.presence.Doubted() {
 			if !looks.start(room, func() { k.askOldest(ctx, room, since) }) {
-				// The SFU is already being asked about this room. That question may have
-				// begun before the call of Doubt, so the node must be asked later.
+				// Another goroutine asks the SFU about this room at the moment. It may have
+				// begun before the call of Doubt, so its answer does not settle the doubt.
+				// The node must be asked later.
 				k.presence.Doubt(room)
 			}
 		}
@@ -201,8 +202,8 @@ func (k *Keeper) askOldest(ctx context.Context, room sfu.Room, since time.Time) 
 	}
 }
 
-// bringBack creates the room if it does not exist although one of the jobs has a
-// participant who should be in it or may come back to it. Without the room, clients
+// bringBack creates the room if it does not exist but is needed: the participant of one
+// of the jobs should be in the room, or may come back to it. Without the room, clients
 // cannot reconnect, and the keeper cannot tell which participants are gone.
 func (k *Keeper) bringBack(ctx context.Context, room sfu.Room, jobs []leave.Job, answers []leave.Answer) error {
 	for i, job := range jobs {

@@ -25,7 +25,7 @@ func failing(cause string, own bool, calls ...string) func(string, sfu.Room) err
 	}
 }
 
-// questions are the names of all calls of the SFU.
+// questions are the names of all calls that the keeper makes to the SFU.
 var questions = []string{"Session", "Sessions", "RoomSince", "Reachable", "CreateRoom", "Ping"}
 
 // TestRoomIsNotKnown restarts the SFU, and the keeper does not notice this. Then the
@@ -55,9 +55,10 @@ func TestRoomIsNotKnown(t *testing.T) {
 	}
 }
 
-// TestRoomIsForgottenBeforeASend has a leave that waits for the homeserver. Meanwhile
-// the SFU restarts and throws all participants out. The participant may have been back
-// before the restart, so the leave must not be sent.
+// TestRoomIsForgottenBeforeASend has a participant who has left. The keeper cannot send
+// the leave, because the homeserver does not answer. Meanwhile the SFU restarts, and so
+// loses all participants. The participant may have come back before the restart, so the
+// keeper must not send the leave when the homeserver answers again.
 func TestRoomIsForgottenBeforeASend(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)

@@ -50,7 +50,8 @@ func wantSameAgain(t *testing.T, job leave.Job) {
 	}
 }
 
-// workOn runs a keeper whose store holds job. Meanwhile the participant comes and goes.
+// workOn runs a keeper with one job in its store. Meanwhile the SFU reports that the
+// participant joins, leaves and aborts. The keeper must not panic.
 func workOn(t *testing.T, job leave.Job) {
 	w := newWorld(t)
 	log := w.logs(slog.LevelError)

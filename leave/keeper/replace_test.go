@@ -104,8 +104,8 @@ func TestCancellingIsNoLeave(t *testing.T) {
 	})
 }
 
-// wantDelegated delegates the leave id, which the homeserver already has. It checks
-// that the keeper accepts the leave.
+// wantDelegated delegates a leave that the homeserver already has, and checks that the
+// keeper accepts it. The argument id is the leave's delay id.
 func (w *world) wantDelegated(id string) {
 	w.t.Helper()
 	w.wantLimit("", leave.New(key, user(w.t), delayID(w.t, id), long, time.Now()), many)
@@ -197,8 +197,8 @@ func TestDelegatedAgainWhileItIsSent(t *testing.T) {
 	})
 }
 
-// TestTooManyReplaced checks that the keeper refuses a new delegation while as many
-// replaced leaves of the job as allowed (8) are not cancelled yet.
+// TestTooManyReplaced checks a job with 8 replaced leaves that are not cancelled yet. A
+// job must not have more of them, so the keeper must refuse a new delegation.
 func TestTooManyReplaced(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)

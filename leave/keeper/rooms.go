@@ -80,8 +80,9 @@ func (k *Keeper) createRooms(ctx context.Context, rooms []sfu.Room) (left []sfu.
 	return left
 }
 
-// createRoom creates one room. An error does not mean that the SFU is away. Only the
-// SFU's answers to questions show whether it is away.
+// createRoom creates one room. After an error, the keeper does not conclude that the SFU
+// is away. It concludes this only if the SFU does not answer questions, for example who
+// is in a room.
 func (k *Keeper) createRoom(ctx context.Context, room sfu.Room) error {
 	creating, cancel := context.WithTimeout(ctx, createTime)
 	defer cancel()

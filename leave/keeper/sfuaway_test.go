@@ -9,13 +9,13 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// TestSilentSFU checks that the keeper calls Silent once if no webhook comes. It must
-// do so when a participant is in a call. If other processes may get the webhooks, it
-// must do so only when a participant has left.
+// TestSilentSFU checks that the keeper calls its function Silent exactly once if no
+// webhook comes. It must do so while a participant is in a call. If other processes may
+// get the webhooks, it must wait until a participant has left.
 func TestSilentSFU(t *testing.T) {
 	for _, c := range []struct {
 		shared, reports bool
-		inCall, after   int32 // how often the keeper has called Silent: while the participant is in the call, and at the end
+		inCall, after   int32 // how often the keeper must have called Silent before the participant left, and at the end of the test
 	}{
 		{inCall: 1, after: 1},
 		{shared: true, after: 1},
@@ -94,7 +94,8 @@ func TestSFUKilledAndBack(t *testing.T) {
 }
 
 // TestSFURestartsUnseen restarts the SFU. The SFU is back before the keeper asks it a
-// question.
+// question. The keeper must create the room again, and must not send the leave of the
+// participant, who comes back.
 func TestSFURestartsUnseen(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)

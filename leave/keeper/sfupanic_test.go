@@ -35,9 +35,9 @@ func (f *faultySFU) Reachable(ctx context.Context, room sfu.Room, identity sfu.I
 	return f.world.Reachable(ctx, room, identity)
 }
 
-// TestQuestionsPanic makes the SFU's client panic while no worker is calling it. The
-// panic must end only this call, and the log must show it. The keeper must repeat the
-// call later.
+// TestQuestionsPanic makes a call of the SFU's client panic. A goroutine other than the
+// workers makes this call. The panic must end only this call, and the log must show the
+// panic. The keeper must repeat the call later.
 func TestQuestionsPanic(t *testing.T) {
 	for _, call := range []string{"CreateRoom", "Reachable"} {
 		t.Run(call, func(t *testing.T) {

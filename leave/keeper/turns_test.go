@@ -10,8 +10,9 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// TestTurns checks that only one delegation of a user has the turn. No delegation may
-// wait for its turn longer than turnTime. Different users must not wait for each other.
+// TestTurns checks that delegations of the same user are handled one after another (see
+// turns). No delegation may wait for its turn longer than turnTime. Different users must
+// not wait for each other.
 func TestTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var turns turns

@@ -18,7 +18,8 @@ type webhooks struct {
 // delegation, and ends with the webhook that the participant has joined.
 const overdue = 10 * time.Second
 
-// silent calls Silent, unless a webhook has arrived or silent has called it before.
+// silent calls the function in the field Silent. It does nothing if a webhook has
+// arrived since the start, or if it has already called that function.
 func (k *Keeper) silent() {
 	if !k.webhooks.come.Load() && k.webhooks.missed.CompareAndSwap(false, true) && k.Silent != nil {
 		k.Silent()

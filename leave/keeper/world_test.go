@@ -67,7 +67,8 @@ type world struct {
 	calls      []string // the requests that the homeserver got, for example "restart d1"
 }
 
-// counts holds a number for each text. The zero value is ready to use.
+// counts counts how often the method inc was called with each text. The zero value is
+// ready to use.
 type counts struct {
 	mu sync.Mutex
 	of map[string]int

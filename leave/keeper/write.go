@@ -34,10 +34,10 @@ func (k *Keeper) giveBack(ctx context.Context, t task, change func(leave.Job) le
 	})
 }
 
-// note applies change to the job and writes the result. If another writer is faster,
-// usually because of a webhook, note applies change to the newer job. This is right,
-// because change records a fact that is still true. If the newer job is of another
-// delegation, or the job has ended, note does nothing.
+// note applies change to the job and writes the result. If the job in the store was
+// changed meanwhile, usually because of a webhook, note applies change to the changed
+// job. This is right, because change records a fact that is still true. If the store
+// now has a job of another delegation, or the job has ended, note does nothing.
 func (k *Keeper) note(ctx context.Context, job leave.Job, change func(leave.Job) leave.Job) {
 	id := job.DelayID
 	err := k.retry(ctx, job, func(ctx context.Context, current leave.Job) error {

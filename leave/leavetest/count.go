@@ -155,8 +155,8 @@ func countsOfMerged(t *testing.T, s Store) {
 	}
 }
 
-// loadDoesNotDrift makes many jobs come and go. Then the load must be exactly the same
-// as before. When no job is left, it must be zero.
+// loadDoesNotDrift stores and deletes many jobs. After that, Count must return exactly
+// the same load as before. When no job is left, the load must be zero.
 func loadDoesNotDrift(t *testing.T, s Store) {
 	now := start()
 	user := userID(t, "@alice:example.org")
@@ -221,8 +221,8 @@ func board() (keys []leave.Key) {
 	return keys
 }
 
-// wantRecount checks that the counts of a store are right for the jobs that it holds.
-// The argument keys must contain the keys of all jobs.
+// wantRecount checks that the counts of a store are right: it counts the jobs in the
+// store anew and compares. The argument keys must contain the keys of all jobs.
 func wantRecount(t *testing.T, s Store, keys []leave.Key) {
 	t.Helper()
 	var jobs []leave.Job

@@ -40,8 +40,8 @@ func delay(t *testing.T, text string) matrix.DelayID {
 	return id
 }
 
-// dueAt returns j with its next question to the SFU due at the given time. The other
-// actions of j are due later.
+// dueAt returns a copy of j. At the time due, the keeper must ask the SFU about the
+// copy. It must restart the copy's delayed event an hour later.
 func dueAt(j leave.Job, due time.Time) leave.Job {
 	j.NextLook, j.NextRestart = due, due.Add(time.Hour)
 	return j

@@ -42,9 +42,9 @@ func hash(i int) string { return strings.Repeat("x", 35) + fmt.Sprintf("%08d", i
 const Callers = 64
 
 // Delegations makes Callers goroutines delegate b.N leaves to a keeper with the store
-// s. Each leave has another participant. Delegations reports how many leaves the keeper
-// accepts a second. It also reports this number divided by raw. raw is how many writes
-// a second the store's disk or server can make.
+// s. Each leave has a different participant. Delegations reports how many leaves the
+// keeper accepts per second. It also reports this number divided by raw. The argument
+// raw is how many writes per second the store's disk or server can make.
 func Delegations(b *testing.B, s leave.Store, raw float64) {
 	b.Helper()
 	k := &keeper.Keeper{Store: s, Budget: &pace.Budget{}, Log: slog.New(slog.DiscardHandler)}
@@ -66,7 +66,7 @@ func Delegations(b *testing.B, s leave.Store, raw float64) {
 }
 
 // AtOnce calls the function do for each i from 0 to n-1, from Callers goroutines at the
-// same time. It returns how many calls were made a second.
+// same time. It returns how many calls were made per second.
 func AtOnce(n int, do func(i int)) (rate float64) {
 	var next atomic.Int64
 	var callers sync.WaitGroup
@@ -82,9 +82,9 @@ func AtOnce(n int, do func(i int)) (rate float64) {
 	return float64(n) / time.Since(begin).Seconds()
 }
 
-// BytesPerJob returns how many bytes of heap a store needs for each job. The argument
-// jobs is how many jobs BytesPerJob puts into the store. Their participants are
-// connected. BytesPerJob leases a hundredth of the jobs.
+// BytesPerJob returns how many bytes of heap a store needs for each job. It puts as many
+// jobs into the store as the argument jobs says. The participants of these jobs are
+// connected. One in a hundred jobs has a lease.
 func BytesPerJob(tb testing.TB, jobs int, open func() Store) float64 {
 	tb.Helper()
 	now := time.Now()

@@ -49,8 +49,8 @@ func (c *tally[K]) add(k K) {
 	c.n[k]++
 }
 
-// wantAll checks that there are as many different keys as want says, and that each of
-// them was added n times.
+// wantAll checks that the number of different keys is want, and that each key was
+// added n times.
 func (c *tally[K]) wantAll(t *testing.T, want, n int) {
 	t.Helper()
 	if len(c.n) != want {
@@ -86,8 +86,9 @@ func claimRace(t *testing.T, a, b Store) {
 	claims.wantAll(t, 500, 1)
 }
 
-// actionRace makes goroutines claim due jobs and plan each job for the next period,
-// over some periods. The test fails if two goroutines claim one job in the same period.
+// actionRace goes through some periods. In each period, goroutines claim the due jobs,
+// and make each of them due in the next period. The test fails if two goroutines claim
+// the same job in a period, or if nobody claims it.
 func actionRace(t *testing.T, a, b Store) {
 	const jobs, periods = 40, 5
 	now := start()

@@ -108,7 +108,7 @@ func occupiedRooms(t *testing.T, s Store) {
 	}
 	wantRooms(t, rooms(), "connected", "leaving")
 	expected := get(t, s, leave.Key{Room: "waiting", Identity: "alice"})
-	expected.RoomSeen = now // a job that has replaced another one can have this value
+	expected.RoomSeen = now // a waiting job has this value if it replaced the job of a participant in the room
 	expected = save(t, s, expected)
 	wantRooms(t, rooms(), "connected", "leaving", "waiting")
 	expected.RoomSeen = time.Time{}

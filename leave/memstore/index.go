@@ -21,8 +21,8 @@ func (s *Store) write(job leave.Job) leave.Job {
 	return job
 }
 
-// dueAt returns when a claim may first return the job, in milliseconds since 1970. By
-// then, the job must be due, and its lease must have ended.
+// dueAt returns the first time at which a claim may return the job, in milliseconds
+// since 1970. At that time, the job is due, and its lease has ended.
 func dueAt(job leave.Job) int64 {
 	return max(millis(job.Due()), millis(job.Lease.Until))
 }

@@ -81,7 +81,7 @@ func BenchmarkPut(b *testing.B) {
 	}
 }
 
-// BenchmarkDelegate measures how many delegations a second the store accepts. For
+// BenchmarkDelegate measures how many delegations per second the store accepts. For
 // comparison, it also measures bare calls of Put.
 func BenchmarkDelegate(b *testing.B) {
 	const puts = 100_000

@@ -15,10 +15,11 @@ type waiter struct {
 	since   time.Time     // when the job got the worker
 }
 
-// Await is like Take, but the job can wait for up to waitTime. It waits if its
-// homeserver answers soon, and all workers that the homeserver may have are busy. The
-// most urgent job gets the next free worker. Of equally urgent jobs, the one that came
-// first gets it. Without this order, some jobs would find no worker again and again.
+// Await is like Take, but the job can wait for up to waitTime. It waits if all workers
+// that its homeserver may have are busy, unless the homeserver is slow
+// ([Workers.isQuick]). The most urgent job gets the next free worker. Of equally urgent
+// jobs, the one that came first gets it. Without this order, some jobs would find no
+// worker again and again.
 func (w *Workers) Await(server matrix.ServerName, u Urgency, waitTime time.Duration, now func() time.Time) (release func(), ok bool) {
 	began := now()
 	if release, ok = w.takeFirst(server, u, began); ok {

@@ -25,7 +25,7 @@ type bucket struct {
 }
 
 const (
-	// slowest is a rate in requests a second. Answers with the status 429 do not lower
+	// slowest is a rate in requests per second. Answers with the status 429 do not lower
 	// the rate below slowest. burst is how many requests may be made at the same time,
 	// even at the lowest rate. Both are Synapse's default values.
 	slowest     = 1
@@ -33,9 +33,10 @@ const (
 	lowerTime   = time.Second      // if several answers 429 come within this time, they lower the rate only once
 	recoverTime = 10 * time.Second // how long a lowered rate stays the same; then it becomes 1.5 times as high
 	tellAgain   = time.Hour        // the shortest time between two calls of Budget.Limited
-	// comeTime is by how much a job may miss the time at which it is to come back. This
-	// time is at most longestWait away, because the queue may change. Only a Retry-After
-	// of the homeserver makes a job wait longer.
+	// A job that must wait gets a time at which it comes back (see queue). comeTime is
+	// how late it may come. longestWait is the longest time that it may have to wait:
+	// its place in the queue may change, so it must ask again. Only a Retry-After of
+	// the homeserver makes a job wait longer.
 	comeTime    = 200 * time.Millisecond
 	longestWait = time.Minute
 )
@@ -68,9 +69,9 @@ func (bk *bucket) need(u Urgency, now time.Time) float64 {
 // made at the same time.
 func (bk *bucket) depth() float64 { return math.Max(bk.rate, burst) }
 
-// enqueue returns how long a job of urgency u must wait. It comes back after all waiting
-// jobs that are at least as urgent, and not before the time first. It waits for
-// longestWait at most, unless first is later.
+// enqueue returns how long a job of urgency u must wait before it asks for a token
+// again. It must ask after all waiting jobs that are at least as urgent, and not before
+// the time first. It waits for longestWait at most, unless first is later.
 func (bk *bucket) enqueue(u Urgency, first, now time.Time) time.Duration {
 	at := timing.Later(first, bk.end(u).Add(bk.lasts(1)))
 	at = timing.Earlier(at, timing.Later(first, now.Add(longestWait)))
@@ -78,8 +79,8 @@ func (bk *bucket) enqueue(u Urgency, first, now time.Time) time.Duration {
 	return at.Sub(now)
 }
 
-// end returns the latest time at which a waiting job is to come back. It considers only
-// jobs of the urgency least and of higher urgencies.
+// end returns the time at which the last of the waiting jobs is to ask for a token
+// again. It considers only jobs whose urgency is the argument least or higher.
 func (bk *bucket) end(least Urgency) (end time.Time) {
 	for _, at := range bk.queue[least:] {
 		end = timing.Later(end, at)

@@ -10,18 +10,18 @@ import (
 )
 
 // Budget limits the rate of requests about delayed events to each homeserver. By
-// default, Synapse allows a caller without a token one request a second, and five
+// default, Synapse allows a caller without a token one request per second, and five
 // requests at the same time. Synapse's operator can raise these limits
 // (rc_delayed_event_mgmt). When a homeserver answers 429, the rate for it is halved.
 // Later it rises again.
 type Budget struct {
-	// Rate is how many requests a second this process may send to one homeserver.
-	// Replicas do not share the rate: each replica may send as many. 0 means that there
-	// is no limit.
+	// Rate is how many requests per second this process may send to one homeserver.
+	// Replicas do not share this number: each replica may send as many requests. 0 means
+	// that there is no limit.
 	Rate float64
-	// Unbound, if set, reports whether a homeserver does not limit this service. For
-	// such a homeserver, the rate applies only after an answer 429, until the rate has
-	// risen to Rate again.
+	// Unbound, if set, reports whether a homeserver does not limit this service. An
+	// answer 429 of such a homeserver lowers its rate, which then rises slowly. The
+	// homeserver has a limit only until its rate is back at Rate.
 	Unbound func(matrix.ServerName) bool
 	// Limited, if set, is called when a homeserver answers 429. It is called at most
 	// once an hour for each homeserver.
@@ -66,9 +66,9 @@ func (b *Budget) free(server matrix.ServerName, now time.Time) bool {
 	return !known || bk.fill(b.Rate, now).rate >= b.Rate
 }
 
-// shut returns for how long server still wants no requests, because of a Retry-After.
-// It is for a server that needs no other limit at present (see free). The caller holds
-// b.mu.
+// shut returns the rest of the time of the server's last Retry-After, in which the server
+// wants no requests. Take uses shut if no other limit applies to the server (see free).
+// For the urgency Last, shut returns 0. The caller holds b.mu.
 func (b *Budget) shut(server matrix.ServerName, u Urgency, now time.Time) time.Duration {
 	if bk, known := b.buckets.get(server); known && u != Last {
 		return max(0, bk.shut.Sub(now))
@@ -92,8 +92,8 @@ func (b *Budget) bucket(server matrix.ServerName, now time.Time) *bucket {
 // sending leaves.
 const forRestarts = 0.8
 
-// Carries reports whether the present rate of server is enough for load. load is a
-// number of restarts a second.
+// Carries reports whether the present rate of server is enough for load, a number of
+// restarts per second.
 func (b *Budget) Carries(server matrix.ServerName, load float64, now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -103,17 +103,17 @@ func (b *Budget) Carries(server matrix.ServerName, load float64, now time.Time) 
 	return load <= forRestarts*b.bucket(server, now).rate
 }
 
-// userPart limits how much of a homeserver's rate the jobs of one user may use. First
-// the need of all other users is subtracted from the rate. One user may use a third of
-// the difference. CarriesUser always allows one job with the delay commonDelay.
+// userPart limits how much of a homeserver's rate the jobs of one user may use: a third
+// of what the jobs of all other users leave over. CarriesUser always allows one job with
+// the delay commonDelay.
 const (
 	userPart    = 1. / 3
 	commonDelay = 18 * time.Second
 )
 
 // CarriesUser reports whether the present rate of server is enough for the jobs of one
-// user. The argument user is how many restarts a second these jobs need. The argument
-// others is how many restarts a second the jobs of all other users need.
+// user. The argument user is how many restarts per second these jobs need. The argument
+// others is how many restarts per second the jobs of all other users need.
 func (b *Budget) CarriesUser(server matrix.ServerName, user, others float64, now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -126,9 +126,10 @@ func (b *Budget) CarriesUser(server matrix.ServerName, user, others float64, now
 
 // Status is the present state of a process's [Budget].
 type Status struct {
-	// Rate is the lowest rate of all homeservers, in requests a second. Tokens is the
-	// number of tokens of the homeserver that has the fewest: so many requests may be
-	// made to it at the same time. Both are zero if the budget has no limit.
+	// Rate is the lowest rate of all homeservers, in requests per second. Tokens is the
+	// number of tokens of the homeserver that has the fewest. That homeserver may get as
+	// many requests at the same time as it has tokens. Both are zero if the budget has
+	// no limit.
 	Rate, Tokens float64
 	// Lowered is how many homeservers have a lower rate than Budget.Rate, because they
 	// have answered 429.
@@ -165,9 +166,10 @@ func (b *Budget) Refusals(server matrix.ServerName) (count int, last time.Time) 
 }
 
 // SlowDown records that server has answered 429, and that server wants no request
-// before retryAfter has passed. It halves the rate, at most once a second, but not
-// below one request a second, or below Rate if Rate is less. A halved rate rises by
-// half every 10 s, up to Rate (bucket.fill).
+// before retryAfter has passed. It halves the rate for this server, at most once per
+// second. But it never sets the rate to less than one request per second or, if Rate is
+// still less, to less than Rate. After that, the rate rises by half every 10 s until it
+// is Rate again (bucket.fill).
 func (b *Budget) SlowDown(server matrix.ServerName, retryAfter time.Duration, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -10,9 +10,9 @@ import (
 const maxServers = 4096
 
 // recent holds a value for each homeserver that was used lately, for at most maxServers
-// of them. If there is one more, it replaces the one that was not used for the longest
-// time. So a stranger who names many homeservers cannot push out a homeserver that is
-// in use. The zero value is empty.
+// homeservers. One more homeserver pushes out the homeserver that was not used for the
+// longest time. So a stranger who names many homeservers cannot push out a homeserver
+// that is in use. The zero value is empty.
 type recent[V any] struct {
 	servers *simplelru.LRU[matrix.ServerName, V]
 }

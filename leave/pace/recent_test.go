@@ -55,7 +55,8 @@ func TestStrangersHaveNobodyBeSlow(t *testing.T) {
 	}, func(name string) { w.Took(matrixtest.ServerName(t, name), 0) })
 }
 
-// mayHave counts how many workers the named homeserver may have for restarts.
+// mayHave returns how many workers w grants at most for restarts at one homeserver. The
+// parameter name is the homeserver's name.
 func mayHave(t *testing.T, w *pace.Workers, name string, now time.Time) (n int) {
 	t.Helper()
 	var ends []func()

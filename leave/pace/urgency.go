@@ -16,7 +16,7 @@ type Urgency int
 // These are the lowest urgencies of each kind of request.
 const (
 	Ordinary  Urgency = 0                 // a restart with time to spare
-	Leave             = Ordinary + levels // a request that sends a leave, or cancels a replaced one
+	Leave             = Ordinary + levels // a request that sends a leave, or cancels a leave that another leave has replaced
 	Urgent            = Leave + 1         // a restart in the last quarter of the delay
 	Last              = Urgent + levels   // a restart that is the last attempt, because there is no time for another one
 	urgencies         = Last + 1          // how many urgencies there are

@@ -15,8 +15,8 @@ import (
 // is ready to use.
 type Workers struct {
 	mu sync.Mutex
-	// busy has the workers that are at work for each homeserver. A worker is represented
-	// by the time when it began.
+	// busy has the workers that are at work for each homeserver. For each worker, it
+	// holds the time when the worker began its present job.
 	busy map[matrix.ServerName][]time.Time
 	// waiting has the jobs that wait for a worker of a homeserver. The first job gets
 	// the next free worker.
@@ -30,8 +30,8 @@ const (
 	PoolSize  = 256
 	mostOfOne = PoolSize / 4 // how many workers may be at work for one homeserver
 	// A homeserver counts as slow unless its last answer was quick. mostOfSlow is how
-	// many workers may be at work for all slow homeservers together. Each of these
-	// homeservers may have at most an equal share.
+	// many workers may be at work for all slow homeservers together. Each slow
+	// homeserver may have at most an equal share of these workers.
 	mostOfSlow = PoolSize / 2
 	// An answer that takes slowTime or longer counts as slow. If a worker asks the SFU
 	// before it sends a leave, the time of that question counts, too.
@@ -90,8 +90,9 @@ func (w *Workers) mayHave(server matrix.ServerName, u Urgency, now time.Time) bo
 	return mine < max(most, 1) && all+mine < mostOfSlow
 }
 
-// isQuick reports whether the last answer of server took less than slowTime. It reports
-// false if a worker has already waited at server for slowTime. The caller holds w.mu.
+// isQuick reports whether the last answer of server took less than slowTime. It also
+// reports false if a worker is now waiting for an answer of server, and has waited for
+// slowTime or longer. The caller holds w.mu.
 func (w *Workers) isQuick(server matrix.ServerName, now time.Time) bool {
 	there := w.busy[server]
 	_, quick := w.quick.get(server)

@@ -19,9 +19,9 @@ import (
 var ErrBusy = errors.New("too many questions to participants' nodes are under way")
 
 // AskNode asks the LiveKit node of a job's participant whether it holds the session. It
-// returns a with the node's answer. It takes at most 5 s, and 3 s if no node holds the
-// session. If the doubt is slight, it takes at most half a second. ErrBusy means that
-// AskNode did not ask.
+// returns a with the node's answer. It waits at most 5 s for the answer. If no node
+// holds the session, LiveKit says so after 3 s. If j.Doubts(a) is leave.SlightDoubt,
+// AskNode waits at most half a second. ErrBusy means that AskNode did not ask.
 func (p *Presence) AskNode(ctx context.Context, j leave.Job, a leave.Answer) (leave.Answer, error) {
 	if j.Doubts(a) == leave.SlightDoubt {
 		return p.askNodeShortly(ctx, j, a)
@@ -37,8 +37,9 @@ func (p *Presence) AskNode(ctx context.Context, j leave.Job, a leave.Answer) (le
 	return a, err
 }
 
-// askNode asks the node for at most nodeTime. The caller must limit how many questions
-// run at the same time.
+// askNode asks the LiveKit node of the job's participant whether it holds the session.
+// It waits for at most nodeTime. The caller must limit how many such questions run at
+// the same time.
 func (p *Presence) askNode(ctx context.Context, j leave.Job, a leave.Answer) (leave.Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, nodeTime)
 	defer cancel()
@@ -141,9 +142,9 @@ func (p *Presence) AskAll(ctx context.Context, asking *sync.WaitGroup, room sfu.
 	}
 }
 
-// startAsking asks the node of j's participant in a new goroutine of the WaitGroup
-// asking. It adds the node's answer to a, and passes a to the function told. If the
-// question fails, it calls Doubt for the room.
+// startAsking starts a goroutine in the WaitGroup, and returns. The goroutine asks the
+// node of j's participant, adds the node's answer to a, and calls told with a. If the
+// question fails, the goroutine calls Doubt for the room.
 func (p *Presence) startAsking(ctx context.Context, asking *sync.WaitGroup, j leave.Job, a leave.Answer, told func(leave.Answer)) {
 	if !p.nodes.many.take(ctx, mostAtOnce) {
 		return

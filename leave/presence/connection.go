@@ -20,8 +20,9 @@ const (
 )
 
 // watchConnection holds a connection to the SFU. The connection ends when the SFU
-// restarts, even between two questions. After an unnoticed restart, clients would
-// reconnect to rooms that no longer exist, and give up.
+// restarts. So the service notices a restart even between two questions to the SFU, and
+// can create the rooms again. Without the rooms, clients could not reconnect, and would
+// give up.
 func (p *Presence) watchConnection(ctx context.Context) {
 	for pause := reconnectPause; timing.Sleep(ctx, pause); {
 		began := p.Clock.Now()
@@ -79,8 +80,8 @@ func (p *Presence) ping(ctx context.Context) bool {
 // enough is how many rooms connectionEnded checks at most. It chooses them at random.
 const enough = 20
 
-// someRooms returns rooms that jobs occupy, chosen at random. It returns at most 20 of
-// them (the constant enough).
+// someRooms returns at most 20 of the rooms that the SFU must have for the jobs (see
+// [leave.Job.Occupies]). It chooses them at random.
 func (p *Presence) someRooms(ctx context.Context) []sfu.Room {
 	rooms, err := p.Jobs.Rooms(ctx)
 	if err != nil {

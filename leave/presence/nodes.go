@@ -23,50 +23,54 @@ const (
 	// nodeTime is how long a question to a node may take. LiveKit takes 3 s to say that
 	// no node holds the session.
 	nodeTime = 5 * time.Second
-	// shortTime is how long a question to a node may take if the doubt is slight. A node
-	// that holds the session usually answers within milliseconds.
+	// shortTime is how long a question to a node may take if the doubt about the SFU's
+	// answer is slight ([leave.SlightDoubt]). A node that holds the session usually
+	// answers within milliseconds.
 	shortTime = 500 * time.Millisecond
 	// mostAtOnce limits how many questions to nodes run at the same time. It applies to
 	// the questions about one participant and, separately, to the questions about rooms.
 	// Each question uses one of 128 connections to the SFU.
 	//
-	// shortAtOnce limits how many questions run at the same time if the doubt is slight.
-	// These have their own limit: when thousands of participants leave together, each
-	// such question runs for half a second.
+	// shortAtOnce is a separate limit for questions in case of a slight doubt (see
+	// shortTime). Without it, these questions would take the places of all others when
+	// thousands of participants leave together, because each question then runs for
+	// half a second.
 	mostAtOnce  = 24
 	shortAtOnce = 64
 	// looksPerQuestion is 4: every fourth time that the keeper asks who is in a room, it
 	// also asks the room's nodes.
 	looksPerQuestion = 4
 	// A question to a node is routine while no node is known to be lost. routinePause is
-	// the shortest time between two routine questions, so there are at most 25 a second.
+	// the shortest time between two routine questions, so there are at most 25 per second.
 	// If a routine question would have to wait longer than routineWait, Presence does
 	// not ask it, and calls Doubt for the room.
 	routinePause = time.Second / 25
 	routineWait  = 5 * time.Second
-	// lossTime begins with the loss of a node. During it, routinePause does not apply. A
-	// node is lost when LiveKit says that no node holds a session.
+	// lossTime is how long routinePause does not apply after the loss of a node. A node
+	// counts as lost from the moment when LiveKit says that no node holds a session.
 	lossTime = time.Minute
 	// doubtTime is the time between a call of Doubt, for example after a join, and the
 	// keeper's question to the room's nodes. If a node was lost, this pause gives its
 	// participants time to join again, so that the keeper need not ask about them.
 	doubtTime = time.Second
-	// lookTime tells whether the keeper has planned a question about the participant of
-	// a connected job. If it has, the job's NextLook is less than lookTime ahead. If it
-	// has not, NextLook is much later.
+	// If the NextLook of a connected job is less than lookTime ahead, the keeper has
+	// planned a question about the job's participant. Without a planned question,
+	// NextLook is much later.
 	lookTime = time.Minute
 	// maxRooms limits the rooms for which Doubt was called. If there is one more,
-	// Presence forgets all earlier ones. maxRooms also limits the rooms that wait for
-	// AskAll. If there are more, a further room waits until it is planned again.
+	// Presence forgets all earlier ones. maxRooms also limits the rooms in the field
+	// planned, which wait for AskAll. While it is full, plan adds no room. A room that
+	// was not added must be passed to plan again later.
 	maxRooms = 1 << 14
 )
 
 // nodes decides when the keeper asks LiveKit nodes about a room. The zero value is
 // ready to use.
 type nodes struct {
-	// These fields limit the questions that run at the same time. The field one is for
-	// questions about one participant, and the field short is for such questions if the
-	// doubt is slight. The field many is for questions about rooms.
+	// These fields limit the questions that run at the same time. The field many is for
+	// questions about rooms. The other two are for questions about one participant: short
+	// if the SFU's answer is only slightly in doubt (leave.SlightDoubt), and one if it is
+	// in grave doubt.
 	one, short, many places
 
 	mu      sync.Mutex
@@ -98,9 +102,9 @@ func (n *nodes) doubt(room sfu.Room, now time.Time) {
 	n.doubted[room] = d
 }
 
-// Doubted returns the rooms for which Doubt was first called at least doubtTime ago.
-// The value is when Doubt was last called for the room. Doubted then forgets these
-// rooms.
+// Doubted returns the rooms for which Doubt was first called at least doubtTime ago, each
+// with the time at which Doubt was last called for it. Doubted forgets the rooms that it
+// returns.
 func (p *Presence) Doubted() map[sfu.Room]time.Time {
 	n, now := &p.nodes, p.Clock.Now()
 	n.mu.Lock()
@@ -147,11 +151,11 @@ func (p *Presence) Planned() (room sfu.Room, ok bool) {
 // same result.
 func isFourth(room sfu.Room, now time.Time, every time.Duration) bool {
 	h := fnv.New64a()
-	h.Write([]byte(room)) // every room gets another offset, so that the questions are spread over time
+	h.Write([]byte(room)) // each room gets a different offset, so that the questions are spread over time
 	every = max(every, time.Millisecond)
 	four := looksPerQuestion * every
 	now = now.Add(time.Duration(h.Sum64() % uint64(four)))
-	late := every / 8 // a question may come this late and still be the fourth one
+	late := every / 8 // a question that comes late by at most this time still counts as the fourth one
 	return now.Sub(now.Truncate(four)) <= every+late
 }
 

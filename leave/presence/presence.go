@@ -21,11 +21,11 @@ type SFU interface {
 	Session(ctx context.Context, room sfu.Room, identity sfu.Identity) (string, error)
 	// Sessions returns the participant.sid of each participant in room, by identity.
 	Sessions(ctx context.Context, room sfu.Room) (map[sfu.Identity]string, error)
-	// RoomSince returns when the existing room was created. It returns the zero time if
-	// no room exists.
+	// RoomSince returns the time at which the room was created. It returns the zero time
+	// if the room does not exist.
 	RoomSince(ctx context.Context, room sfu.Room) (time.Time, error)
 	// Reachable asks the LiveKit nodes themselves, and reports whether one of them holds
-	// the participant's session. If no node holds it, Reachable takes 3 s.
+	// the participant's session. If no node has the session, Reachable takes 3 s.
 	Reachable(ctx context.Context, room sfu.Room, identity sfu.Identity) (bool, error)
 	// Ping checks whether the SFU answers.
 	Ping(ctx context.Context) error
@@ -112,11 +112,11 @@ func (p *Presence) noteFor(room sfu.Room, err error) {
 	}
 }
 
-// roomMade returns when the existing room was created, by our clock. The SFU gives that
-// time by its wall clock. If our wall clock was set, nobody knows whether the SFU's
-// clock was set, too. In this case roomMade returns the later possible time. If the
-// room wrongly counts as newer, there is little harm: the keeper sends the leave one
-// grace period later.
+// roomMade returns the time, by our clock, at which the existing room was created. The
+// SFU gives that time by its own wall clock. If our wall clock was set, nobody knows
+// whether the SFU's clock was set, too. So there are two possible times, and roomMade
+// returns the later one. If the room is really older, there is little harm: the keeper
+// sends the leave one grace period later.
 func (p *Presence) roomMade(ctx context.Context, room sfu.Room) (time.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()

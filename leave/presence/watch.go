@@ -29,15 +29,15 @@ func (p *Presence) Away() bool {
 	return down
 }
 
-// AwaySince returns when the present outage of the SFU began. It reports false if the
-// SFU is not away.
+// AwaySince returns the time at which the present outage of the SFU began. It reports
+// false if the SFU is not away.
 func (p *Presence) AwaySince() (time.Time, bool) {
 	down, since := p.outage.state()
 	return since, down
 }
 
-// BackSince returns when the SFU came back. It returns the zero time if the SFU was
-// never away, or is away now.
+// BackSince returns the time at which the SFU came back. It returns the zero time if
+// the SFU was never away, or is away now.
 func (p *Presence) BackSince() time.Time {
 	if down, since := p.outage.state(); !down {
 		return since
@@ -45,8 +45,8 @@ func (p *Presence) BackSince() time.Time {
 	return time.Time{}
 }
 
-// Outage returns how much longer clients may take to reconnect after an outage. It
-// returns 0 if there was no outage, or if the SFU has been back for long enough.
+// Outage returns how long, from now on, clients may still take to reconnect after an
+// outage. It returns 0 if there was no outage, or if this time is over.
 func (p *Presence) Outage() time.Duration {
 	down, since := p.outage.state()
 	switch {
@@ -99,9 +99,9 @@ func (p *Presence) note(err error) {
 type Restore func(ctx context.Context) (missing int, ok bool)
 
 // Run watches the SFU until ctx ends. After an outage, the SFU counts as back when it
-// answers and restore has created its rooms again. An SFU without Redis loses its rooms
-// when it restarts. If auto_create is off, a client gives up if its room is missing.
-// Until the SFU is back, no participant counts as absent.
+// answers and restore has created its rooms again. The rooms must be created because an
+// SFU without Redis loses them when it restarts. With auto_create off, a client whose
+// room is missing gives up. Until the SFU is back, no participant counts as absent.
 func (p *Presence) Run(ctx context.Context, restore Restore) {
 	var connection sync.WaitGroup
 	defer connection.Wait()
@@ -118,7 +118,7 @@ func (p *Presence) Run(ctx context.Context, restore Restore) {
 }
 
 // tryBack creates the rooms of the SFU again, and records that the SFU is back. The
-// argument since is when the SFU went away.
+// argument since is the time at which the SFU went away.
 func (p *Presence) tryBack(ctx context.Context, since time.Time, restore Restore) {
 	missing, ok := restore(ctx)
 	if !ok || missing > 0 && !p.pings(ctx) {

@@ -12,17 +12,18 @@ import (
 )
 
 const (
-	// asideTime is how long no claim reads an invalid record. After this time, a claim
-	// reads the record again. Somebody may have mended it, or this may be a newer
-	// version of the program, which understands it.
+	// asideTime is a time after a claim of jobs has found an invalid record. During this
+	// time, claims skip the record. After it, a claim reads the record again: somebody may
+	// have mended it, or a newer version of the program may understand it.
 	asideTime = time.Minute
-	// keepTime is how long an invalid record is kept if it does not change. By then, the
-	// homeserver has sent the job's delayed event. Or a process that understands the
-	// record has restarted the event, and has written the record.
+	// keepTime is how long an invalid record is kept if it does not change. At the end of
+	// this time, the record is no longer needed: nobody has restarted the job's delayed
+	// event, so the homeserver has sent it. A process that had restarted the event would
+	// also have written the record.
 	keepTime = leave.MaxDelay + time.Hour
 	// mostAside is how many invalid records a process remembers. If it finds one more,
-	// it forgets all earlier ones. If it then finds one of these again, it logs that
-	// record again.
+	// it forgets all that it has remembered. It logs a forgotten record a second time if
+	// it finds the record again.
 	mostAside = 1000
 )
 
@@ -103,6 +104,6 @@ func (s *Store) setAside(ctx context.Context, now time.Time, records []noJob) {
 		args = append(args, r.form.String(), r.place, n, room, roomID, r.version(), due)
 	}
 	if len(args) > 0 {
-		_, _ = s.callOn(ctx, asideScript, parts, args...) // after an error, claims find the records again when their leases end
+		_, _ = s.callOn(ctx, asideScript, parts, args...) // the error may be ignored: when the leases of the records end, claims find the records again
 	}
 }

@@ -167,9 +167,9 @@ func TestMendedValue(t *testing.T) {
 	}
 }
 
-// FuzzValue replaces a record in the older format (the first one) by a random text. The
-// store must still serve other jobs, and must accept a delegation with the key of the
-// record.
+// FuzzValue replaces the record of a job by a random text. The record is in the first
+// format (the older one). The store must still serve other jobs, and must accept a new
+// job with the same key as the job whose record was replaced.
 func FuzzValue(f *testing.F) {
 	server := miniredis.NewMiniRedis()
 	if err := server.Start(); err != nil {

@@ -43,7 +43,7 @@ func BenchmarkDelegate(b *testing.B) {
 	}
 }
 
-// rawRate measures how many HSETs a second the server does. It uses as many goroutines
+// rawRate measures how many HSETs per second the server does. It uses as many goroutines
 // as the benchmark of delegations, and as many connections as the store.
 func rawRate(b *testing.B, server *redistest.Server) float64 {
 	b.Helper()

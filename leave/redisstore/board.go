@@ -15,11 +15,11 @@ import (
 // too many people. Redis keeps the board in two keys that expire.
 type Board struct{ store *Store }
 
-// Board returns the board that the store's Redis holds.
+// Board returns the board for the guards, which is in the same Redis as the store.
 func (s *Store) Board() Board { return Board{s} }
 
-// OpenBoard returns a board in the Redis that o names. It is for a service that does not
-// store leaves there. The function end closes the board's connections. If Redis does not
+// OpenBoard returns a board in the Redis at o.URL. It is for a service that does not
+// store leaves in Redis. The function end closes the board's connections. If Redis does not
 // answer, OpenBoard logs a warning. It returns an error if the URL is invalid, or if
 // Redis refuses this service.
 func OpenBoard(ctx context.Context, o Options) (board Board, end func() error, err error) {

@@ -28,9 +28,9 @@ func (s *Store) Claim(ctx context.Context, holder string, now time.Time, n int) 
 		case err != nil && len(jobs) == 0:
 			return nil, err
 		case err == nil && c.after != never && len(some) > 0 && len(jobs) < n && s.hasTime(began):
-			// One call of claim may have returned only some of the due jobs. It returns
-			// jobs in the second record format only up to the due time of the next job
-			// in the first record format.
+			// More jobs may be due, so claim is called again. One call returns no job in
+			// the second record format that is due later than the next job in the first
+			// record format.
 			continue
 		case moves:
 			s.move(ctx, began)
@@ -131,7 +131,7 @@ func parseScore(text string) (int64, error) {
 	return int64(score), nil
 }
 
-// parsePart parses the number of a part of the due times.
+// parsePart parses the number of a part (see partHead).
 func parsePart(text string) (int, error) {
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 0 || n >= shards {

@@ -12,11 +12,11 @@ import (
 // only apparent, because this process does not know exactly when Redis read its clock.
 const slack = time.Second
 
-// concede is how long a replica accepts corrections by other replicas, after its first
-// answer from Redis and after each correction that it made itself. During this time,
-// the replica itself may be wrong. After a pause of its whole machine, it wrongly
-// believes that the clock of Redis has jumped. And a new replica does not know what
-// happened before its start.
+// concede is a time that begins with a replica's first answer from Redis, and again each
+// time that the replica changes the correction (see storeClock). During this time, the
+// replica accepts changes of the correction by other replicas, because it may itself be
+// wrong. After a pause of its whole machine, it wrongly believes that the clock of Redis
+// has jumped. And a new replica does not know what happened before its start.
 const concede = time.Minute
 
 // storeClock translates between the store's time and our clock, which never jumps. The
@@ -38,13 +38,13 @@ type moment struct {
 	store      int64         // the store's time, in milliseconds since 1970
 	ours       time.Time     // when the answer of Redis came, by our clock
 	took       time.Duration // how long the answer took; Redis may have read its clock that much earlier
-	correction int64         // the milliseconds that are added to the clock of Redis
+	correction int64         // the milliseconds that must be added to the clock of Redis to get the store's time
 }
 
 // verdict is what an answer of Redis shows about the clocks.
 type verdict struct {
 	jump       time.Duration // by how much the store's time has jumped; 0 if it has not jumped
-	correction int64         // the correction before the jump, in milliseconds
+	correction int64         // the correction in this answer, in milliseconds, which does not allow for the jump
 	changed    bool          // whether the difference between the clocks has changed
 	difference time.Duration // the store's time minus our clock
 }
@@ -90,9 +90,9 @@ func (c *storeClock) jump(now moment) time.Duration {
 		return 0
 	}
 	passed := now.ours.Sub(c.last.ours)
-	// Redis may have read its clock as soon as it got the request. So the time in each
-	// of the two answers can be too old by up to the time that the answer took (the
-	// field took). The term passed/1000 is for clocks that drift.
+	// Redis may have read its clock long before its answer came. So the store's time in
+	// each of the two answers can be too early, but at most by the time that the answer
+	// took (now.took and c.last.took). The term passed/1000 is for clocks that drift.
 	tolerance := 2*slack + now.took + c.last.took + passed/1000
 	jump := time.Duration(now.store-c.last.store)*time.Millisecond - passed
 	if jump.Abs() > tolerance {
@@ -101,8 +101,9 @@ func (c *storeClock) jump(now moment) time.Duration {
 	return 0
 }
 
-// compare checks whether c.difference fits now, a new moment of both clocks. If it does
-// not fit, compare replaces it.
+// compare checks whether c.difference still fits the two clocks. The argument now is a
+// new moment of both clocks, and sent is when the request was sent. If c.difference
+// does not fit, compare replaces it.
 func (c *storeClock) compare(now moment, sent time.Time) {
 	least := time.UnixMilli(now.store).Sub(now.ours) - slack
 	most := time.UnixMilli(now.store).Sub(sent) + slack

@@ -14,7 +14,7 @@ type bench struct {
 	storeClock
 	machine clocktest.Machine // the machine of this process, with its clock
 	redis   time.Duration     // how far Redis' clock is ahead of the real time
-	applied int64             // how many milliseconds Redis must add to its clock; Redis stores this number
+	applied int64             // the correction that Redis stores (see storeClock), in milliseconds
 }
 
 func newBench() *bench {
@@ -129,8 +129,8 @@ func TestClockOfRedisJumped(t *testing.T) {
 	}
 }
 
-// TestNewcomerConcedes has a replica that has just started. It must accept a correction
-// by other replicas, but it must not accept a jump of Redis' clock.
+// TestNewcomerConcedes has a replica that has just started. This replica must accept a
+// correction of Redis' clock that other replicas made, but not a jump of that clock.
 func TestNewcomerConcedes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()
@@ -144,8 +144,9 @@ func TestNewcomerConcedes(t *testing.T) {
 }
 
 // TestPausedMachineConcedes has a replica whose machine was paused, together with its
-// clock. So the replica believes that Redis' clock has jumped, and makes a correction.
-// When other replicas undo this correction, the replica must accept that.
+// clock. So the replica believes that Redis' clock has jumped. It changes the correction,
+// the milliseconds that all replicas add to Redis' clock. When other replicas undo this
+// change, the replica must accept that.
 func TestPausedMachineConcedes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()

@@ -12,8 +12,8 @@
 //	P{leave}:present  hash: room → jobs whose participant is there
 //	P{leave}:clock    what is added to the server's clock, if it has jumped
 //
-// A job is in one of two record formats. In the list, "lent" means leased to a replica. Version
-// 0.2.0 knows only the first format:
+// A job is in one of two record formats. In the list, "lent" means leased to a replica.
+// Version 0.2.0 knows only the first format:
 //
 //	P{leave}:jobs     hash: room and identity → lease and job
 //	P{leave}:due      sorted set: when each job is due and not lent
@@ -49,7 +49,8 @@
 // member. Second, a write of an old replica changes P{leave}:writes, but not
 // P{leave}:2:writes.
 //
-// A script reads a job in either format, and writes it in the format that is right now.
+// A script reads a job in either format. It writes a job in the format in which
+// replicas must write at that time.
 // Each claim moves some further jobs into that format, without a new version. If an old
 // replica has written a job that also exists in the second format, there are two records
 // of the job. They are merged before anything else happens to the job.

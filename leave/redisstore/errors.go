@@ -74,8 +74,8 @@ var sentinelRemedies = map[string]string{
 	"redis: nil":                      "check master_name in LIVEKIT_REDIS_URL: it stands in sentinel.conf",
 }
 
-// refusedBySentinels returns the refusal in an error of the Sentinels. It returns nil
-// if the error is no refusal.
+// refusedBySentinels says why the Sentinels refused a request, and what the operator
+// must do. It returns nil if their error has another reason than a refusal.
 func (s *Store) refusedBySentinels(asked *sentinelError) *refusal {
 	for beginning, remedy := range sentinelRemedies {
 		if redis.HasErrorPrefix(asked, beginning) {

@@ -16,8 +16,9 @@ func OpenPatiently(ctx context.Context, o Options) (*Store, error) {
 	return open(ctx, o, 30*time.Second)
 }
 
-// Settled makes s behave as if it had run for more than a minute, and returns s. After
-// a minute, a store accepts no correction of Redis' clock by other replicas.
+// Settled makes s behave as if it had run for more than a minute, and returns s. In its
+// first minute, a store believes other replicas that say that the clock of Redis was
+// set. Later it does not.
 func Settled(s *Store) *Store {
 	s.clock.mu.Lock()
 	defer s.clock.mu.Unlock()
@@ -32,7 +33,8 @@ const Connections = connections
 // the second record format (the newer one).
 const Parts = shards
 
-// Part returns the number of the part that holds the due times of the room's jobs.
+// Part returns the number of the part that has the due times of the room's jobs (see
+// Parts).
 func Part(room sfu.Room) int { return shard(room) }
 
 // BeforeScripts makes s call f before it runs a script in Redis.

@@ -105,7 +105,8 @@ func parseHead2(value string) (h head2, ok bool) {
 	return h, ok
 }
 
-// name reads the name at h.length, and moves h.length to the end of that name.
+// name reads the name that begins at the position h.length of value. Then h.length is
+// the position at which this name ends.
 func (h *head2) name(value string) (name string, ok bool) {
 	if h.length >= len(value) {
 		return "", false

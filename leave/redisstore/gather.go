@@ -16,22 +16,22 @@ const (
 	slowScript = 100 * time.Millisecond
 )
 
-// gather collects the changes that come while a script is running. When that script
-// ends, a single script makes all of them. This saves time, because a script costs
-// several times as much as a change in it. If no script is running, a change does not
-// wait.
+// gather collects the changes that come while a script is running in Redis. When that
+// script ends, the next script makes up to mostGathered of these changes. This saves
+// time, because starting a script takes several times as long as making one change in
+// it. If no script is running, a change does not wait.
 type gather struct {
 	slow time.Duration // how long changes wait for a running script: slowScript, except in some tests
 
 	mu      sync.Mutex
 	busy    bool      // whether the script that began last is still running
 	began   time.Time // when the last script began
-	scripts int       // how many scripts add has begun; the waiting changes are made when the last of them has ended
+	scripts int       // how many scripts the method add has begun; when the last of them ends, the next script makes the waiting changes
 	waiting []*gathered
 }
 
-// gathered is a change of one caller. When done is closed, the change has its result or
-// err.
+// gathered is one change that a caller of writeOne wants to make. When the channel done
+// is closed, the fields result and err say how the change ended.
 type gathered struct {
 	ctx    context.Context // the caller's context
 	until  time.Time       // the deadline of ctx
@@ -77,9 +77,10 @@ func (w *gather) add(g *gathered) (some []*gathered, script int) {
 	return w.take(), w.scripts
 }
 
-// next returns the changes for the next script, when the script with the given number
-// has ended. It returns none if add has begun another script meanwhile: the waiting
-// changes are then for the script after that one.
+// next is called when the script with the given number has ended. It returns the
+// waiting changes, which the caller must make with a new script. If add has begun a
+// newer script meanwhile, next returns none: the caller that runs the newer script calls
+// next when that script has ended.
 func (w *gather) next(script int) (some []*gathered) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -152,8 +153,8 @@ func byTimeLeft(some []*gathered) (groups [][]*gathered) {
 	return groups
 }
 
-// writeTogether makes changes with one script. It gives up when the first of the
-// callers gives up.
+// writeTogether makes the changes of several callers with one script. It ends at the
+// earliest of the callers' deadlines.
 func (s *Store) writeTogether(some []*gathered) {
 	ctx, changes := some[0].ctx, make([]change, len(some))
 	for i, g := range some {

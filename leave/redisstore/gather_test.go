@@ -105,8 +105,8 @@ func TestGathered(t *testing.T) {
 	}
 }
 
-// TestGatheredBesideSlow has a slow script. Other changes must not wait until it has
-// ended.
+// TestGatheredBesideSlow has a slow script. Changes that come while this script is
+// running must not wait until it has ended.
 func TestGatheredBesideSlow(t *testing.T) {
 	h := halt(t, 100)
 	var running sync.WaitGroup
@@ -190,8 +190,9 @@ func TestGatheredBesideHurried(t *testing.T) {
 	}
 }
 
-// TestGroupsByTimeLeft checks which changes share a script. The script ends when the
-// first caller gives up, so no other caller may have more than twice as much time left.
+// TestGroupsByTimeLeft checks which changes share a script. A script must end before the
+// first of its callers gives up. This must not cost the other callers much of their
+// time, so none of them may have more than twice as much time left as the first one.
 func TestGroupsByTimeLeft(t *testing.T) {
 	const h = time.Hour
 	tests := map[string]struct {

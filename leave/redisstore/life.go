@@ -9,10 +9,10 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// life is what this process knows of the present life of the server. After a loss of
-// data, the server begins a new life. When a script finds that the server has lost
-// jobs, all calls return [leave.ErrForgotten]. Then package standby answers the calls
-// from memory, and calls [Store.Merge] with its copies of the jobs.
+// life is what this process knows of the server's data, so that scripts can find out
+// whether the server has lost jobs. After a loss, all calls return
+// [leave.ErrForgotten]. Then package standby answers the calls from memory, and calls
+// [Store.Merge] with its copies of the jobs.
 type life struct {
 	mu      sync.Mutex
 	known   known
@@ -24,12 +24,12 @@ type life struct {
 // The epoch is a random text. The server gets a new one after each loss of data.
 type known struct {
 	epoch  string // "" before this process has reached the server
-	writes uint64 // the smallest possible number of writes by all processes together
-	wrote  uint64 // the number of writes right after this process's last write; 0 if the script does not check it
+	writes uint64 // the number of writes by all processes that this process knows of; Redis must have counted at least as many
+	wrote  uint64 // the count of writes right after this process's last write; 0 if the script does not check it
 }
 
-// rememberWrote is how long after this process's last write the scripts check
-// known.wrote. Redis keeps that number for an hour longer.
+// rememberWrote is a time after this process's last write. During this time, the
+// scripts check known.wrote. Redis keeps that count for an hour longer.
 const rememberWrote = 24 * time.Hour
 
 // expected returns what the next script must find in Redis.
@@ -61,8 +61,8 @@ func (l *life) reached(epoch string, writes, wrote uint64, now time.Time) {
 	}
 }
 
-// end records that the server has lost the jobs of the epoch, unless a newer epoch has
-// already begun.
+// end records that the epoch has ended, because the server has lost its jobs. It does
+// nothing if this process already knows a newer epoch.
 func (l *life) end(epoch string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -85,9 +85,10 @@ func (l *life) state() (epoch string, ended bool) {
 	return l.known.epoch, l.ended
 }
 
-// meet makes the first contact with the server. It reads the server's clock, and joins
-// the server's epoch, or begins the first epoch. Then it checks whether the server
-// removes keys when its memory is full.
+// meet makes the first contact with the server. It reads the server's clock and the
+// server's epoch (the text in known.epoch). If the server has no epoch yet, meet
+// gives it one. Then meet checks whether the server removes keys when its memory is
+// full.
 func (s *Store) meet(ctx context.Context) error {
 	if epoch, _ := s.life.state(); epoch != "" {
 		return nil

@@ -95,9 +95,9 @@ func wantCounted(t *testing.T, s *redisstore.Store, jobs ...leave.Job) {
 	}
 }
 
-// TestForeignValueStaysDue checks that an invalid record becomes due again. It can come
-// from a later version of the program. A process of that version must be able to claim
-// it.
+// TestForeignValueStaysDue checks that a record becomes due again although this version
+// of the program cannot read it. A later version may have written the record, and a
+// process of that version must be able to claim the record.
 func TestForeignValueStaysDue(t *testing.T) {
 	server := miniredis.RunT(t)
 	s := open(t, "redis://"+server.Addr())

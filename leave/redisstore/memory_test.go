@@ -55,8 +55,8 @@ type crowd struct {
 	hashed           bool // whether the identities are hashes, as with new clients
 }
 
-// jobs returns n jobs. It chooses only rooms whose due times are in the parts (see
-// TestMemory) with the numbers from, from+1, … to-1.
+// jobs returns n jobs. The parts (see TestMemory) are numbered. jobs chooses only rooms
+// whose part has a number of at least from and less than to.
 func (c crowd) jobs(t *testing.T, from, to, n int) (jobs []leave.Job) {
 	t.Helper()
 	for room := 0; len(jobs) < n; room++ {
@@ -72,8 +72,8 @@ func (c crowd) jobs(t *testing.T, from, to, n int) (jobs []leave.Job) {
 }
 
 // perLeave returns how many bytes of Redis' memory a job takes in the second record
-// format (the newer one). It measures while it stores the second half of jobs. By then,
-// the memory for connections and scripts is in use already.
+// format (the newer one). It stores the first half of jobs before it measures. So the
+// result does not include the memory for connections and scripts.
 func perLeave(t *testing.T, jobs []leave.Job) int64 {
 	t.Helper()
 	server := redistest.Start(t)
@@ -91,8 +91,8 @@ func perLeave(t *testing.T, jobs []leave.Job) int64 {
 	return (usedMemory(t, server) - before) / int64(len(jobs)-half)
 }
 
-// hashed returns the n-th name of a kind, as a hash. The names of LiveKit's rooms and
-// participants are such hashes.
+// hashed returns a hash that is different for each kind and n. It looks like the names
+// of the service's rooms and participants on LiveKit.
 func hashed(kind string, n int) string {
 	sum := sha256.Sum256(fmt.Append(nil, kind, n))
 	return base64.RawStdEncoding.EncodeToString(sum[:])

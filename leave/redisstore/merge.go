@@ -48,9 +48,9 @@ func distinct(jobs []leave.Job) []leave.Job {
 	return copies
 }
 
-// merge merges copies, at most as many as page. It first tries to write them as if none
-// of the jobs was stored. If a job is stored, the script returns that job. Then merge
-// merges the copy with it and tries again.
+// merge writes copies of jobs into Redis. There are at most 200 copies (page). It first
+// tries to write them as if Redis had none of these jobs. If Redis has a job, the script
+// returns that job. Then merge merges the copy with that job, and tries again.
 func (s *Store) merge(ctx context.Context, copies []leave.Job) error {
 	ctx, cancel := context.WithTimeout(ctx, s.callTime)
 	defer cancel()
@@ -68,8 +68,9 @@ func (s *Store) merge(ctx context.Context, copies []leave.Job) error {
 	return nil
 }
 
-// again returns the changes that failed because Redis has a job that they did not
-// expect. In each of them, again merges that job into the job of the change.
+// again takes the changes that failed because Redis has another version of the job
+// than they expected. It returns changes with which the caller can try once more. In
+// each of them, the job is merged with the job that Redis has.
 func (s *Store) again(changes []change, results []outcome) []change {
 	var left []change
 	for i, result := range results {

@@ -11,8 +11,8 @@ const (
 	// mostMoved is how many records one script moves into the record format in which
 	// jobs are now written. A claim also moves about this many.
 	mostMoved = 50
-	// mostScans is how many scripts a claim runs at most to find records that must move.
-	// One script can find few such records, because most records may have moved already.
+	// mostScans is how many scripts one claim runs at most to find records that are not
+	// in that format yet. One script may find few of them, if most records have moved.
 	mostScans = 10
 	// moveAgain is the time between two searches through all records. A second search is
 	// needed only if some records could not move, because they are not valid jobs.
@@ -67,8 +67,8 @@ func (s *Store) move(ctx context.Context, began time.Time) {
 // claim began.
 func (s *Store) hasTime(began time.Time) bool { return s.clock.ours.Since(began) < s.callTime/4 }
 
-// moveSome makes the next step of the search, and moves the records that it finds. It
-// returns their number.
+// moveSome makes the next step of the search for records in the other record format, and
+// moves the records that this step finds. It returns the number of these records.
 func (s *Store) moveSome(ctx context.Context) (int, error) {
 	m := &s.mover
 	values, err := s.call(ctx, scanScript, m.from.String(), m.cursor, mostMoved)

@@ -183,9 +183,10 @@ func TestRestartedWithOldFile(t *testing.T) {
 	get(t, s, lost.Key, nil)
 }
 
-// TestLossThatOthersHide restarts a server with an old file. Then another replica makes
-// so many writes that the count of writes is higher than before. The first store must
-// still notice that jobs were lost.
+// TestLossThatOthersHide has two replicas on one Redis server. The server restarts from
+// an old file, so it has lost a job. Then the second replica makes so many writes that
+// the count of writes is higher than before the restart. The first replica must still
+// notice that a job was lost.
 func TestLossThatOthersHide(t *testing.T) {
 	server := redistest.Start(t)
 	stores := openReal(t, server.URL(), server.URL())

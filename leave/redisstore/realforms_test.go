@@ -73,8 +73,8 @@ func TestRealFormsChange(t *testing.T) {
 	})
 }
 
-// setSince sets the key of the test's store that says since when all running replicas
-// have known the second record format (the newer one).
+// setSince writes a time into a key of the test's store. Since that time, all running
+// replicas have known the second record format (the newer one).
 func setSince(t *testing.T, server *redistest.Server, since string) {
 	t.Helper()
 	server.Do(t, func(ctx context.Context, c *redis.Client) error {
@@ -124,8 +124,8 @@ func TestRealMove(t *testing.T) {
 	}
 }
 
-// forms returns how many records each of the two formats has under the keys of the
-// test.
+// forms returns how many records of this test are in the first record format and how
+// many are in the second.
 func forms(t *testing.T, server *redistest.Server) (inFirst, inSecond int64) {
 	t.Helper()
 	server.Do(t, func(ctx context.Context, c *redis.Client) (err error) {
@@ -157,10 +157,10 @@ func TestRealConformanceWithFirst(t *testing.T) {
 	}
 }
 
-// claimsAgain is a store of version 0.2.0. If a claim returns too few jobs, it claims
-// again, as the keeper of that version does. A script of this version adds an entry
-// without a job to the sorted set of due jobs. Because of this entry, the next claim of
-// the old store returns one job less.
+// claimsAgain is a store of version 0.2.0. If a claim returns too few jobs, claimsAgain
+// claims again, as the keeper of version 0.2.0 does. A script of the present version
+// adds an entry without a job to the sorted set of due jobs. Because of this entry, the
+// next claim of the old store returns one job less.
 type claimsAgain struct{ *first.Store }
 
 func (s claimsAgain) Claim(ctx context.Context, holder string, now time.Time, n int) ([]leave.Job, error) {

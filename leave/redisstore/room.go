@@ -49,7 +49,8 @@ func (s *Store) rest(ctx context.Context, room sfu.Room, p roomAnswer, all *foun
 	return s.records(ctx, p.ids[min(page, len(p.ids)):], all)
 }
 
-// records reads records in the second record format. ids are the ids of their jobs.
+// records reads the jobs with these ids from records in the second record format, and
+// adds them to all.
 func (s *Store) records(ctx context.Context, ids []string, all *found) error {
 	for some := range slices.Chunk(ids, page) {
 		var args []any
@@ -73,10 +74,10 @@ type roomAnswer struct {
 	jobs   []leave.Job
 }
 
-// readRoom reads the next records of a room in the first record format: those that come
-// after the record with the Redis field last. If last is "", readRoom begins with the
-// first record, and also reads the ids of all the room's records in the second record
-// format.
+// readRoom reads some of a room's records in the first record format. It begins after
+// the record whose field in Redis has the name last. If last is "", readRoom begins with
+// the room's first record, and also reads the ids of all the room's records in the
+// second record format.
 func (s *Store) readRoom(ctx context.Context, room sfu.Room, last string) (p roomAnswer, err error) {
 	values, err := s.callOn(ctx, roomScript, []int{shard(room)}, string(room), roomID(room), last, page)
 	if err != nil {

@@ -67,18 +67,20 @@ const (
 	statusForgotten = "forgotten"
 )
 
-// errLate means that a script answered "late" twice although its answers came in time.
+// errLate means that a script answered twice that its time limit had passed by the
+// clock of Redis (statusLate), although both answers came in time.
 var errLate = errors.New("redisstore: Redis' clock was set twice within one call")
 
-// call runs a script that begins with guard.lua. It returns the answer without its
-// first texts: status, time, correction and counts.
+// call runs a script that begins with guard.lua. The answer of such a script begins
+// with five texts that have the same meaning for all scripts (see reply). call returns
+// the texts after these.
 func (s *Store) call(ctx context.Context, sc script, args ...any) ([]string, error) {
 	return s.callOn(ctx, sc, nil, args...)
 }
 
-// callOn is like call, for a script that also needs due times of jobs in the second
-// record format. parts are the numbers of the parts with these due times. The script
-// gets the keys of these parts.
+// callOn is like call, for a script that also needs the due times of jobs in the second
+// record format. These due times are divided into numbered parts (see shards). The
+// script gets the Redis keys of the parts whose numbers are in the argument parts.
 func (s *Store) callOn(ctx context.Context, sc script, parts []int, args ...any) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.callTime)
 	defer cancel()
@@ -154,7 +156,8 @@ func parseReply(texts []string) (reply, error) {
 }
 
 // run runs a script once. The script's answer contains the store's time and the
-// correction of Redis's clock. run calls s.heard with both.
+// correction of Redis's clock. run passes both to s.heard, which compares the store's
+// time with our clock.
 func (s *Store) run(ctx context.Context, sc script, parts []int, args []any) (reply, error) {
 	sent := s.clock.ours.Now()
 	texts, err := s.eval(ctx, sc, parts, args).StringSlice()
@@ -183,8 +186,8 @@ func (s *Store) heard(ctx context.Context, time, correction int64, sent time.Tim
 }
 
 // correct changes the number that is added to the clock of Redis, so that the
-// store's time goes on as if it had not jumped. v describes the jump. All stored
-// times depend on the store's time.
+// store's time goes on as if it had not jumped. v describes the jump. Without the
+// correction, all stored times would be wrong by the jump.
 func (s *Store) correct(ctx context.Context, v verdict) error {
 	s.log.Warn("redisstore: the clock of Redis' host was set, or another server has taken over; the service corrects the stored times by the difference", "by", v.jump)
 	args := []any{s.limit(ctx), v.correction, v.correction - v.jump.Milliseconds()}

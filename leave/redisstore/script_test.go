@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// allowed are the commands that scripts may use. Redis 6.0 has all of them. They use
-// only the keys in their arguments. Other commands, for example KEYS and SCAN, use all
-// keys.
+// allowed are the commands that scripts may use. Redis 6.0 has all of them. Each of them
+// uses only the keys that are its arguments. Some other commands, for example KEYS and
+// SCAN, use all keys of the server.
 var allowed = []string{
 	"GET", "HDEL", "HGET", "HINCRBY", "HKEYS", "HLEN", "HMGET", "HSCAN", "HSET", "MGET", "MSET", "SET", "TIME",
 	"ZADD", "ZCARD", "ZRANGE", "ZRANGEBYLEX", "ZRANGEBYSCORE", "ZREM", "ZSCORE",

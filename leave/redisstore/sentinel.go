@@ -74,7 +74,7 @@ var errReplica = errors.New("the server that the Sentinels name is a replica, no
 
 // mustBePrimary returns an error if the server says that it is a replica. A Sentinel
 // that was cut off from the other Sentinels can still name the former primary. If the
-// server does not answer this question, mustBePrimary accepts it, because a replica
+// server does not say what it is, mustBePrimary returns no error, because a replica
 // refuses writes anyway.
 func mustBePrimary(ctx context.Context, conn *redis.Conn) error {
 	info, err := conn.Info(ctx, "replication").Result()
@@ -148,9 +148,9 @@ func (s *sentinels) ask(ctx context.Context, sentinel string) (string, error) {
 	return net.JoinHostPort(parts[0], parts[1]), nil
 }
 
-// look finds out in a goroutine whether another server has become the primary. If so,
-// it closes the connections to the former primary, because each of them would make a
-// call fail.
+// look finds out in a goroutine whether a different server has become the primary. If
+// so, it closes the connections to the former primary, because a call over such a
+// connection would fail.
 func (s *sentinels) look() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -204,8 +204,8 @@ func (s *sentinels) track(conn net.Conn, addr string) net.Conn {
 }
 
 // trackedSocket is a tracked connection that gives go-redis access to its socket.
-// Before go-redis uses a connection again, it checks at the socket whether the server
-// has closed the connection.
+// Before go-redis uses a connection again, it looks at the socket to find out whether
+// the server has closed the connection.
 type trackedSocket struct {
 	*tracked
 	syscall.Conn

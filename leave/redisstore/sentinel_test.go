@@ -71,8 +71,8 @@ func connectMany(t *testing.T, s *redisstore.Store) {
 	}
 }
 
-// TestSentinelFrozen has a Sentinel that does not answer. The store must not wait for
-// it when it makes a new connection.
+// TestSentinelFrozen freezes one Sentinel, and then another. When the store makes a new
+// connection, it must not wait for a Sentinel that does not answer.
 func TestSentinelFrozen(t *testing.T) {
 	w := redistest.StartWatched(t, redistest.Passwords{})
 	for _, frozen := range w.Sentinels[:2] {

@@ -44,8 +44,9 @@ func (r stored) version() string {
 	return noVersion
 }
 
-// absent stands in place of a version if a write expects no record. noVersion stands
-// there if the write expects a record without a valid version.
+// A write names the version of the record that it expects in Redis. If it expects no
+// record, it names absent. If it expects a record without a valid version, it names
+// noVersion.
 const (
 	absent    = "0"
 	noVersion = "?"

@@ -62,8 +62,8 @@ func (t *target) identify(o Options) {
 
 type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
 
-// dialer returns a function that connects to a server as options say, within callTime.
-// For TLS, it trusts the certificates that roots returns.
+// dialer returns a function that connects to a server within callTime. The function
+// uses the settings in options. For TLS, it trusts the certificates that roots returns.
 func dialer(options redis.Options, callTime time.Duration, roots func() *x509.CertPool) dialFunc {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		now := options

@@ -44,8 +44,8 @@ func (u *upgrade) pass(d time.Duration) {
 	u.server.SetTime(u.machine.Wall())
 }
 
-// later makes the time d pass, while each of stores makes a claim every 10 s. The
-// caller must make sure that no job is due in this time.
+// later makes the time d pass. In this time, it calls Claim of each given store every
+// 10 s. The caller must make sure that no job is due in this time.
 func (u *upgrade) later(d time.Duration, stores ...leave.Store) {
 	u.Helper()
 	for range d / (10 * time.Second) {
@@ -70,7 +70,7 @@ func (u *upgrade) fill(s leave.Store, n int) (jobs []leave.Job) {
 	u.Helper()
 	for i := range n {
 		job := u.delegated(fmt.Sprint("job", i), 0)
-		job.Key.Room = job.Key.Room[:4] // with only four bytes of the name, the jobs are in ten rooms
+		job.Key.Room = job.Key.Room[:4] // only the first four bytes of the room's name, so that the jobs are in ten rooms
 		if _, err := s.Put(u.Context(), job); err != nil {
 			u.Fatal(err)
 		}
@@ -79,8 +79,8 @@ func (u *upgrade) fill(s leave.Store, n int) (jobs []leave.Job) {
 	return jobs
 }
 
-// delegated returns a job. The argument ago says how long ago it was delegated. It is
-// due 30 hours after its delegation.
+// delegated returns a job that is due 30 hours after its delegation. The argument ago
+// says how long ago the job was delegated.
 func (u *upgrade) delegated(name string, ago time.Duration) leave.Job {
 	job := delegation(u.T, name, u.clock.Now().Add(-ago))
 	job.NextLook, job.NextRestart = job.AcceptedAt.Add(30*time.Hour), job.AcceptedAt.Add(30*time.Hour)

@@ -14,8 +14,8 @@ type change struct {
 	removes bool      // whether the script removes the job
 	moves   bool      // whether the script only moves the record into the other record format, without a new version
 
-	// value is the record of the job, and in is the record's format. Both are empty
-	// until encoded is called.
+	// The field value is the record of the job, and the field in is the record's format.
+	// Both are empty until encoded is called.
 	in    form
 	value string
 }
@@ -62,9 +62,9 @@ func (s *Store) write(ctx context.Context, changes ...change) ([]outcome, error)
 	}
 }
 
-// arguments returns the arguments of the write script, and one number for each change:
-// that of the part of the due times to which the change writes (see shards). The script
-// must get the keys of these parts.
+// arguments returns the arguments of the write script. The due times of the jobs are
+// divided into numbered parts (see shards). parts has, for each change, the number of the
+// part to which the change writes. The script must get the keys of these parts.
 func arguments(form form, changes []change) (parts []int, args []any, err error) {
 	args = []any{form.String()}
 	for _, c := range changes {

@@ -54,9 +54,10 @@ type sweep struct {
 	began time.Time
 }
 
-// sweepSome checks the next few copies in memory. If another process works on a job,
-// sweepSome removes the job's copy. It begins again with all copies when it has checked
-// all of them, but at most once in the time sweepEvery.
+// sweepSome checks the next few copies in memory. If a different process works on a job
+// (see elsewhere), sweepSome removes the job's copy. When all copies are checked, a later
+// call begins with the first copy again. At least sweepEvery passes between two
+// beginnings.
 func (s *Store) sweepSome(now time.Time) {
 	if len(s.sweep.left) == 0 && now.Sub(s.sweep.began) >= sweepEvery {
 		s.sweep = sweep{s.memory.Keys(), now}
@@ -70,8 +71,9 @@ func (s *Store) sweepSome(now time.Time) {
 	s.sweep.left = s.sweep.left[n:]
 }
 
-// elsewhere reports whether another process works on job. This is so if the copy has
-// been overdue for more than 80 % of the delay and for more than 30 s.
+// elsewhere reports whether a different process must be working on job, because this
+// process has not got the job for long: its copy in memory has been overdue for more
+// than 80 % of the delay, and for more than 30 s.
 func elsewhere(job leave.Job, now time.Time) bool {
 	return now.Sub(job.Due()) > max(job.Delay/5*4, 30*time.Second)
 }

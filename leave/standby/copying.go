@@ -9,8 +9,9 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// copying is the mode of a Store for a store that has its jobs elsewhere, for example
-// in Redis. In an outage, copying answers calls from its copies of jobs.
+// copying is the mode of a Store whose jobs are outside this process, for example in
+// Redis. The Store keeps copies of the jobs. In an outage, it answers calls from these
+// copies.
 type copying struct{ s *Store }
 
 // Put stores a new delegation. In an outage, it accepts at most mostAccepted new jobs.

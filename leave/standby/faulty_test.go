@@ -24,7 +24,7 @@ const (
 	none   fault = iota
 	fails        // the store returns an error immediately
 	hangs        // the store does nothing until the context of the call ends
-	sleeps       // the store does nothing until the fault ends, even if the context of the call ends before
+	sleeps       // the store does nothing until the fault ends, even if the context of the call ends earlier
 	mute         // the store does its work, but sends no answer
 	full         // the store answers questions, but cannot write
 	slow         // the store does its work, and answers half a second later

@@ -84,7 +84,7 @@ func (s *Store) handBack(ctx context.Context, pause time.Duration) error {
 	if away(err) {
 		s.giveBack(o, work{}, err)
 	}
-	if away(err) && !errors.Is(err, leave.ErrForgotten) { // a store that has lost its jobs does answer
+	if away(err) && !errors.Is(err, leave.ErrForgotten) { // ErrForgotten means that the store answers, but has lost its jobs; then it can get the changes
 		return err
 	}
 	for {
@@ -102,7 +102,8 @@ func (s *Store) handBack(ctx context.Context, pause time.Duration) error {
 
 // next returns some of the changes of the outage o that the store has not got yet. If
 // only few of them are left, next itself writes them to the store and ends the outage.
-// Meanwhile all calls wait.
+// Meanwhile all calls wait. pause is how long recover waits at the start of the next
+// outage, if that begins soon.
 func (s *Store) next(ctx context.Context, o *outage, pause time.Duration) (w work, over bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -146,7 +147,8 @@ func ask[T any](ctx context.Context, call func(context.Context) (T, error)) (T, 
 	return call(ctx)
 }
 
-// work is a set of changes that must be written to the other store.
+// work is a set of changes that this process made to its copies during an outage. They
+// must be written to the store that did not answer.
 type work struct {
 	changed []leave.Key
 	ended   []leave.Job
@@ -211,7 +213,8 @@ func (s *Store) removeAll(ctx context.Context, jobs []leave.Job) error {
 }
 
 // remove removes a job that has ended in this process from the store. If another
-// replica has written newer information about the job, remove keeps it.
+// replica has written newer information about the job, remove leaves the job in the
+// store.
 //
 // Each attempt fails if another process writes the job at the same time. After
 // removeTries failures, remove leaves the job in the store, and returns no error. The

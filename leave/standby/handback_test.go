@@ -80,7 +80,8 @@ func TestForgotten(t *testing.T) {
 }
 
 // TestTwoReplicas has two replicas with copies of the same jobs. While their store is
-// away, both change their copies. After the outage, the later changes must count.
+// away, both change their copies. After the outage, the store must have the later
+// change of each job.
 func TestTwoReplicas(t *testing.T) {
 	eachFault(t, func(t *testing.T, behind *faulty, what fault) {
 		a, b := open(t, behind), open(t, behind)
@@ -156,7 +157,7 @@ func claimedByTwo(t *testing.T, what fault) {
 	claimAll(t, b, 0)
 }
 
-// claimAll claims all due jobs, and checks that there are as many as want says.
+// claimAll claims all due jobs, and checks that their number is want.
 func claimAll(t *testing.T, s leave.Store, want int) []leave.Job {
 	t.Helper()
 	jobs, err := s.Claim(t.Context(), "holder", time.Now(), want+1)
@@ -248,7 +249,7 @@ func TestFull(t *testing.T) {
 		put(t, s, job(t, "ended"))
 		put(t, s, job(t, "written"))
 		behind.set(full)
-		const n = 1500 // one merge does not write that many jobs
+		const n = 1500 // more jobs than one call of Merge writes
 		for i := range n {
 			put(t, s, job(t, fmt.Sprint(i)))
 		}

@@ -46,7 +46,7 @@ func newOutage(memory *memstore.Store, number uint64, cause error) *outage {
 	return o
 }
 
-// maxCause is how many bytes of the other store's error are kept.
+// maxCause is how many bytes are kept of the error of the store that does not answer.
 const maxCause = 200
 
 // noteCause records the last error of the store. If the store has lost its jobs, all
@@ -60,7 +60,7 @@ func (o *outage) noteCause(cause error) {
 	}
 }
 
-// left returns how many changes must still be written to the other store.
+// left returns how many changes must still be written to the store that does not answer.
 func (o *outage) left() int { return len(o.changed) + len(o.ended) }
 
 // If a caller gets a job from memory in an outage, the job's version is marked. The
@@ -74,7 +74,7 @@ const (
 
 func marked(version uint64) bool { return version&fromMemory != 0 }
 
-// unmarked returns jobs, but without the marks of outages in their versions.
+// unmarked returns a copy of jobs in which no version is marked (see markBits).
 func unmarked(jobs []leave.Job) []leave.Job {
 	jobs = slices.Clone(jobs)
 	for i := range jobs {
@@ -97,8 +97,9 @@ func (o *outage) allShown(jobs []leave.Job) []leave.Job {
 	return jobs
 }
 
-// read returns job with its version as memory has it, without a mark. It reports
-// whether the caller got job from memory in this outage.
+// read removes the mark from the job's version (see markBits), and returns the job.
+// Its version is then the one that the memory stores. read also reports whether the
+// mark was of this outage, which means that the caller got job from this memory.
 func (o *outage) read(job leave.Job) (leave.Job, bool) {
 	own := job.Version&markBits == o.mark
 	job.Version &^= markBits
@@ -110,9 +111,9 @@ func (o *outage) hasEnded(job leave.Job) bool {
 	return ended
 }
 
-// stray reports whether job was read from the store and not from memory, and memory has
-// no copy of it. Then this process knows no newer version of the job, so a change of
-// job is allowed. If stray reports false, the change is a conflict.
+// stray reports whether a caller may change job although memory has no copy of it. That
+// is so if the caller read job from the store before the outage, because this process
+// knows no newer version of job. If stray reports false, the change is a conflict.
 func (o *outage) stray(job leave.Job) bool {
 	if marked(job.Version) || job.Version == 0 || o.hasEnded(job) {
 		return false

@@ -49,8 +49,8 @@ func TestRealFrozen(t *testing.T) {
 			}
 		}
 		names := []string{"on a", "on b"}
-		// If each of these calls waited a second for Redis, all of them together would
-		// take minutes.
+		// After the first call of each Store, no call may wait for Redis. If each of
+		// these calls waited a second, all of them together would take minutes.
 		begin := time.Now()
 		for i := range 100 {
 			names = append(names, fmt.Sprint("a", i), fmt.Sprint("b", i))

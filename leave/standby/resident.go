@@ -62,7 +62,7 @@ func (r residing) Delete(ctx context.Context, job leave.Job) error {
 	return err
 }
 
-// Merge merges jobs, which are copies, into the stored jobs.
+// Merge merges the given copies of jobs into the stored jobs.
 func (r residing) Merge(ctx context.Context, jobs []leave.Job) error {
 	err := r.Store.Merge(ctx, jobs)
 	if err == nil && len(jobs) > 0 {

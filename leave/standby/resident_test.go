@@ -165,7 +165,7 @@ func TestResidentGoesOn(t *testing.T) {
 	}
 }
 
-// TestResidentIsAskedApart has a disk that does not answer (the fault sleeps). While
+// TestResidentIsAskedApart lets the disk sleep, so that the disk does not answer. While
 // the Store waits for the disk's answer, calls of the Store must not wait.
 func TestResidentIsAskedApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

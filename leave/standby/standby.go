@@ -30,10 +30,11 @@ const (
 // Behind is a store that can stand behind a standby [Store].
 type Behind interface {
 	leave.Store
-	// Merge merges copies of jobs that were changed while the store was away, by
-	// [leave.Merged]. Each merged job gets a higher version than the stored job and the
-	// copy. A job that has ended in the store can come back. Then the homeserver answers
-	// 404, which ends the job again.
+	// While the store did not answer, the caller has changed its own copies of some jobs.
+	// Merge writes these copies to the store. If the store already has a job, Merge first
+	// merges the copy with it ([leave.Merged]). Each merged job gets a higher version than
+	// the stored job and the copy. Merge can store a job anew that has ended in the store.
+	// Then the homeserver answers 404, which ends the job again.
 	Merge(ctx context.Context, jobs []leave.Job) error
 }
 

@@ -143,8 +143,8 @@ func TestFirstCall(t *testing.T) {
 	}
 }
 
-// TestAnswersAreNoFaults has a store that returns an error like ErrConflict, which
-// callers distinguish. Such an error must not begin an outage.
+// TestAnswersAreNoFaults checks errors like ErrConflict. With such an error, a store
+// that works refuses a call. It must not begin an outage of the store.
 func TestAnswersAreNoFaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, newFaulty())

@@ -33,7 +33,7 @@ func NewApplication() *Application {
 }
 
 // Answer sets the function that answers every proxied request from now on. If
-// answer is nil, the answer is {} again.
+// this function is nil, the Application answers {} again.
 func (a *Application) Answer(answer http.HandlerFunc) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -34,9 +34,9 @@ func Junk(n int) [][]byte {
 // Bulky makes large certificates that differ from each other.
 type Bulky struct{ der []byte }
 
-// NewBulky returns a Bulky that makes certificates of at least size bytes. Each
-// certificate contains as many URIs as uris says. In the memory of a client
-// that parses the certificate, a URI takes 35 times as many bytes as in the
+// NewBulky returns a Bulky that makes certificates of at least size bytes. The
+// argument uris is the number of URIs in each certificate. In the memory of a
+// client that parses the certificate, a URI takes 35 times as many bytes as in the
 // certificate.
 func NewBulky(uris, size int) Bulky {
 	template := stranger()

@@ -16,8 +16,9 @@ type Board interface {
 	// everybody on the SFU regularly. If so, holder stays that replica until the
 	// time d has passed since its last call of TakeSweep.
 	TakeSweep(ctx context.Context, holder string, d time.Duration) (bool, error)
-	// SetBrake sets whether the brake holds. While it holds, no replica removes
-	// anybody. Brake returns what was set last.
+	// SetBrake engages the brake if on is true, and releases it otherwise. While the
+	// brake holds, no replica removes anybody. Brake returns the argument on of
+	// the last call of SetBrake.
 	SetBrake(ctx context.Context, on bool) error
 	Brake(ctx context.Context) (bool, error)
 }
@@ -58,7 +59,7 @@ func (l *Local) Brake(context.Context) (bool, error) {
 }
 
 // File is the [Board] of one process. It keeps the state of the brake over a
-// restart of the process. A file exists while the brake is on.
+// restart of the process: a file exists while the brake holds.
 type File struct {
 	Local
 	path string

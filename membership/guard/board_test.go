@@ -26,7 +26,8 @@ func (*failing) SetBrake(context.Context, bool) error { return errBoard }
 func (*failing) Brake(context.Context) (bool, error) { return false, errBoard }
 
 // TestBoardIsAway checks a guard that gets no answer from its board, the state
-// that replicas share. The guard still sweeps, and its own brake still holds.
+// that replicas share. The guard must still sweep. If a sweep would remove too
+// many persons, the guard must still remove none of them (its brake).
 func TestBoardIsAway(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		w.enter(alice)
@@ -43,8 +44,8 @@ func TestBoardIsAway(t *testing.T) {
 	}, func(g *guard.Guard) { g.Board = &failing{} })
 }
 
-// TestBrakeOfAnotherReplica checks that a guard removes nobody while another
-// replica's brake holds.
+// TestBrakeOfAnotherReplica checks that a guard removes nobody while the brake
+// of a different replica is on.
 func TestBrakeOfAnotherReplica(t *testing.T) {
 	board := &guard.Local{}
 	in(t, func(w *world, g *guard.Guard) {
@@ -60,9 +61,9 @@ func TestBrakeOfAnotherReplica(t *testing.T) {
 	}, noSweeps, func(g *guard.Guard) { g.Board = board })
 }
 
-// TestBrakeAfterARestart checks that the brake still holds after a restart of
-// the service. Joins and events must remove nobody, even before the first sweep
-// has ended.
+// TestBrakeAfterARestart checks that the brake is still on after a restart of
+// the service. Joins and events must not make the guard remove anybody, even
+// before the first sweep has ended.
 func TestBrakeAfterARestart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "leaves.db.brake")
 	synctest.Test(t, func(t *testing.T) {

@@ -16,20 +16,20 @@ const brakeOver = 20
 // homeserver answered about too few persons.
 const maxDoubts = 2
 
-// tooMany reports whether the brake must stop the removal of n persons out of
-// all.
+// tooMany reports whether the brake must stop the guard from removing n persons.
+// The argument all is how many persons there are in total, with these n persons.
 func tooMany(n, all int) bool { return n > brakeOver && 3*n > all }
 
-// brake is what this process knows about the brake. While the brake holds, the
+// brake is what this process knows about the brake. While it holds, the
 // guard removes nobody. The zero value is ready.
 type brake struct {
 	mu     sync.Mutex
 	on     bool // whether the brake holds, according to the board's last answer
 	since  time.Time
-	judged int       // how many persons the guard may remove: those about whom the last sweep got an answer, or those whom the method counted has counted since
+	judged int       // how many persons the guard may remove. After a sweep, these are the persons about whom it got an answer. A later call of the method counted replaces the number.
 	at     time.Time // when judged was set
 	// removed holds the persons whom the guard removed within the last minute,
-	// or was about to remove when the brake engaged. The value is the time of
+	// or was about to remove when the brake began to hold. The value is the time of
 	// the last removal.
 	removed map[person]time.Time
 	// doubted holds the persons whom the last doubtful sweeps would have
@@ -153,8 +153,8 @@ func (b *brake) lately(now time.Time) int {
 }
 
 // add records that p is removed now. It returns two numbers. n is how many persons
-// were removed within the last minute. judged is the field judged, or 0 if that
-// number is too old to use.
+// were removed within the last minute. judged is the number in b.judged, or 0 if that
+// number is older than countAge.
 func (b *brake) add(p person, now time.Time) (n, judged int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -174,8 +174,9 @@ func (b *brake) expire(now time.Time) {
 	}
 }
 
-// setBrake sets whether the brake holds. While it holds, the guard removes
-// nobody. If the brake changes, setBrake writes a line to the log.
+// setBrake engages the brake if on is true, and releases it otherwise. While the
+// brake holds, the guard removes nobody. If this call sets or lifts the
+// brake, setBrake writes a line to the log.
 func (g *Guard) setBrake(ctx context.Context, on bool, n, judged int) {
 	before := g.braked(ctx)
 	ctx, cancel := context.WithTimeout(ctx, boardTime)
@@ -210,7 +211,8 @@ func (b *brake) reset() {
 //
 //   - The homeserver answered about at least two thirds of the persons.
 //   - At least two thirds of these answers are "yes".
-//   - There is a "yes" at all, so the SFU is not empty.
+//   - At least one answer is "yes". If nobody is on the SFU, there are no answers,
+//     and they prove no recovery.
 func (g *Guard) swept(ctx context.Context, h heard, candidates []candidate) bool {
 	now := time.Now()
 	g.brake.swept(h, now)

@@ -15,7 +15,7 @@ const (
 )
 
 // TestBrake checks that the brake engages if the guard would remove more than
-// 20 persons, and these are more than a third of all.
+// 20 persons, and these are more than a third of all persons on the SFU.
 func TestBrake(t *testing.T) {
 	for _, tt := range []struct {
 		name           string

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// changes records about which persons the homeserver has lately pushed an
-// event. An answer "no" about such a person is outdated if its question began
-// before the event.
+// changes remembers the persons about whom the homeserver has lately pushed an
+// event, and when it did so. If the guard asked about such a person before the
+// event, the answer "no" is outdated.
 //
 // changes keeps two maps of at most maxOrders persons. It drops the older map
 // when the newer one is full or old. The zero value is ready.

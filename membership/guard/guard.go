@@ -42,9 +42,9 @@ type RoomMembers interface {
 	AreJoinedNow(ctx context.Context, room matrix.RoomID, users []matrix.UserID) ([]bool, error)
 }
 
-// Opener opens tickets. Open gets the text of a ticket, and its participant's
-// place on the SFU. It returns the ticket, and the place for which the ticket
-// was made.
+// Opener opens tickets. Open gets the text of a ticket, and the place on the SFU
+// of the participant who has the ticket. It returns the ticket, and the place for
+// which the ticket was made.
 type Opener interface {
 	Open(text string, at ticket.Place) (ticket.Ticket, ticket.Place, error)
 }
@@ -97,11 +97,12 @@ type Guard struct {
 }
 
 const (
-	// maxOrders bounds how many persons may wait for the guard's question
-	// because of a join or an event. Each person takes about 200 bytes.
+	// After a join or an event, the guard asks the homeserver about one person.
+	// maxOrders bounds how many persons may wait for that question. Each takes
+	// about 200 bytes.
 	maxOrders = 4096
-	// workers bounds how many of these persons the guard asks about at the same
-	// time. Each question is about one person.
+	// workers bounds how many of the questions after joins and events run at the
+	// same time.
 	workers = 32
 	// askTime bounds a question to the homeserver. sfuTime bounds a call of the
 	// SFU.

@@ -36,10 +36,10 @@ type sight struct {
 	since time.Time // when the latest known session in the room began, by the SFU's clock
 }
 
-// saw records a session that the guard may end. known reports whether the index
-// already knew a session in the same LiveKit room, for the same Matrix room, that
-// began at the same time or later. kept reports whether the index had space for
-// the LiveKit room. If it had none, sweeps find the session.
+// saw records that the session s exists. The guard may end s. known is true if the
+// index already had an entry for the LiveKit room of s, with a session that began
+// at the same time as s or later. kept is false if the index has no space for the
+// LiveKit room. The next sweep then finds the session without the index.
 func (i *index) saw(s session, now time.Time) (known, kept bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()

@@ -129,9 +129,9 @@ func TestJoinRemovesEarlierSessions(t *testing.T) {
 	}, noSweeps)
 }
 
-// TestLateReport checks a report that comes when its session has already ended.
-// The report must not end the person's next session, which has a report of its
-// own.
+// TestLateReport checks a report of a join that comes when the session has
+// already ended. Because of this report, the guard must not end the person's next
+// session, which has a report of its own.
 func TestLateReport(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		old := w.enter(alice)
@@ -168,7 +168,7 @@ func TestComingBack(t *testing.T) {
 		again()
 		w.wantAsked(4)
 		w.setJoined(alice, true)
-		report(t, g, w.enter(alice)) // the token was issued after the answer "no"
+		report(t, g, w.enter(alice)) // with a new token, issued after the answer "no", so the guard asks again
 		w.wantOn(alice, true)
 		w.wantAsked(5)
 		w.setJoined(alice, false)

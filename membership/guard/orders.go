@@ -11,8 +11,8 @@ import (
 // person's sessions if the answer is "no".
 type order struct {
 	person
-	// joined holds the sessions that the SFU reported. In each LiveKit room, it
-	// holds only the last one.
+	// joined holds the sessions of the person that the SFU reported. For each
+	// LiveKit room, it holds only the session that was reported last.
 	joined map[sfu.Room]sfu.Participant
 	// issued is when the newest ticket of these sessions was issued, in whole
 	// seconds.

@@ -17,9 +17,9 @@ const (
 	// recovered.
 	brakedInterval = 30 * time.Second
 	// looks is how many times in an interval this process checks whether it must
-	// sweep. It must sweep if the replica that swept has ended, or if the brake
-	// holds. If the interval is longer than 30 s, the checks are as frequent as
-	// with 30 s.
+	// sweep. It must sweep if the replica that has swept until now has ended, or
+	// if the brake holds. If the interval is longer than 30 s, the checks are as
+	// frequent as with 30 s.
 	looks = 6
 	// firstSweep is the shortest time from the start to the first sweep.
 	firstSweep = time.Second

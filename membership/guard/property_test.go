@@ -42,19 +42,19 @@ type model struct {
 
 const (
 	// tolerated is how long the guard may still remove a person who has joined
-	// again, because its answer "no" may be that old.
+	// again, because the homeserver's answer "no" may be that old.
 	tolerated = 6 * time.Second
-	// onItsWay is the limit instead of tolerated if the homeserver pushed an event
-	// about the join. The guard may already be removing the person when the event
-	// comes.
+	// onItsWay replaces the limit tolerated if the homeserver pushed an event about
+	// the join. The guard may already be removing the person when the event comes.
 	onItsWay = time.Second
 	// skew is how much the clocks of LiveKit and of the replicas may differ.
 	skew = 25 * time.Second
 )
 
-// longest returns the longest time in which two sweeps begin and end: two
-// intervals, and 10 s for the sweeps themselves. An interval is 30 s or, with
-// pushes, 10 min, and up to a tenth more.
+// longest returns the longest time until two further sweeps have begun and ended.
+// This is the sum of two intervals and 10 s for the sweeps themselves. An interval
+// is at most 33 s (30 s and a tenth more) or, if the homeserver pushes events to
+// a single process, at most 11 min (10 min and a tenth more).
 func (m *model) longest() time.Duration {
 	if m.alone {
 		return 2*11*time.Minute + 10*time.Second
@@ -65,8 +65,8 @@ func (m *model) longest() time.Duration {
 // TestProperty checks two properties in random histories. The guard never
 // removes a person who is joined. A person who is not joined stays for at most
 // two sweeps, while the homeserver and the SFU answer. Both properties must
-// hold for questions about persons and about rooms, for replicas and for one
-// process with pushes, and for all clocks.
+// hold for replicas that ask the homeserver about persons, for replicas that ask
+// it about rooms, and for one process to which the homeserver pushes events.
 func TestProperty(t *testing.T) {
 	seeds := 10
 	if testing.Short() {

@@ -30,8 +30,8 @@ func (q question) persons() (all []person) {
 }
 
 // again prepares questions that the homeserver answered "no", so that the guard
-// asks them a second time. Each becomes due 2 s (apart) after it was asked. again
-// changes the slice itself, and returns it.
+// asks them a second time. Each question becomes due 2 s (the constant apart) after
+// the guard first asked it. again changes the slice itself, and returns it.
 func again(refused []question) []question {
 	for i := range refused {
 		refused[i].at = refused[i].at.Add(apart)

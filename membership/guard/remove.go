@@ -135,8 +135,8 @@ func (r *refusals) refused(p person, now time.Time) (asked time.Time, ok bool) {
 	return of.asked, now.Sub(of.asked) < keepNo
 }
 
-// forget drops the record of p. After that, refused returns false for p until
-// p is removed again.
+// forget drops the record of p's removals. After that, refused returns false
+// for p until the guard has removed p maxRemovals times again.
 func (r *refusals) forget(p person) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -53,10 +53,10 @@ func TestBrakeWithoutSweeps(t *testing.T) {
 	}, noSweeps)
 }
 
-// TestClocksOfReplicas checks a token that another replica issued after the
-// homeserver had answered "no" to the guard. The other replica's clock is behind,
-// so the token seems older than this answer. The guard must not remove the bearer
-// of the token because of the old answer.
+// TestClocksOfReplicas checks a user who was not joined to the room when the guard
+// asked. After that, a different replica issues a token to the user. That replica's
+// clock is behind, so the token seems older than the homeserver's "no". The guard
+// must not remove the user because of this old answer.
 func TestClocksOfReplicas(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		at := ticket.Place{Room: alice.call(), Identity: alice.identity()}

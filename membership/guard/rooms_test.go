@@ -9,8 +9,8 @@ import (
 	"matrixrtc-auth/membership/guard"
 )
 
-// longestList is how long the reading of a member list can go on after all its
-// callers have left.
+// longestList is how long the guard can go on reading a member list after nobody
+// waits for that list any more.
 const longestList = 10 * time.Second
 
 // inRooms is like the function in, but its guard asks for the member lists of

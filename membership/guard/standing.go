@@ -36,8 +36,8 @@ type session struct {
 
 // stand returns the standing of the participant p in room, which says how the
 // guard treats p's session. If the session is enforced, stand also returns the
-// session. The guard ends it when its bearer is not joined. The guard leaves
-// three kinds of sessions alone:
+// session: the guard ends an enforced session when the person who has it is not
+// joined to the Matrix room. The guard leaves three kinds of sessions alone:
 //
 //   - sessions of machines, like recorders
 //   - sessions without a ticket of this service

@@ -15,8 +15,9 @@ type Status struct {
 	// sessions belong to another service, or to people who were not known to be
 	// joined when they got their token. Unsealed sessions have no valid ticket.
 	Persons, Foreign, Unsealed int
-	// Unseen is how many of Persons are in rooms without the account with which the
-	// service asks. The guard removes nobody from these rooms.
+	// Unseen is how many of Persons are in rooms that the service's own account is not
+	// in. In such a room, the service cannot ask who is joined, so the guard removes
+	// nobody from it.
 	Unseen int
 	// SweepBegan and SweepTook are the start and the duration of the last sweep
 	// that has ended. They are zero if no sweep of this process has ended.
@@ -24,25 +25,27 @@ type Status struct {
 	SweepTook  time.Duration
 	// Late is by how much the next sweep is overdue: the time since the last
 	// sweep ended, less the interval. Before the first sweep, the time counts
-	// from the start of the guard. Late is 0 while sweeps are on time or off.
+	// from the start of the guard. Late is 0 while sweeps are on time, or switched off.
 	Late time.Duration
 	// Elsewhere says that another replica sweeps now. The fields about sweeps
 	// are then outdated.
 	Elsewhere bool
 	// Interval is the current time between two sweeps; 0 means no sweeps. It is
 	// longer than the configured interval while the homeserver pushes events
-	// and reports arrive. It is also longer if the configured interval is too
-	// short to ask about all persons.
+	// and the SFU's reports of joins arrive. It is also longer if the configured
+	// interval is too short to ask about all persons.
 	Interval time.Duration
 	// Braked says that the brake holds, so that the guard removes nobody.
-	// BrakedSince is when the brake engaged.
+	// BrakedSince is when the brake began to hold.
 	Braked      bool
 	BrakedSince time.Time
-	// The following fields are totals since the start. Asked counts questions,
-	// and Unknown those without an answer. Removed counts removals. BrakeHeld
-	// counts sessions that were not removed because the brake held, and Failed
-	// those that were not removed because the SFU failed. Overflow counts
-	// reports and events that were lost because a queue was full.
+	// The following fields are totals since the start of the guard. Asked is how
+	// many questions the guard asked the homeserver, and Unknown is how many of
+	// them got no answer. Removed is how many sessions the guard removed from the
+	// SFU for each reason. BrakeHeld is how many sessions it did not remove because
+	// the brake held. Failed is how many it did not remove because the SFU
+	// failed. Overflow is how many reports of the SFU and events of the homeserver
+	// were lost because a queue was full.
 	Asked, Unknown    uint64
 	Removed           map[Reason]uint64
 	BrakeHeld, Failed uint64
@@ -62,8 +65,8 @@ type counts struct {
 	expected time.Duration // how long the current sweep will take at least
 	now      Status
 	told     bool // whether the SFU reports joins to this process, according to the last sweeps
-	unsure   bool // whether the guard may have missed somebody since the last complete sweep began
-	unsureIn bool // whether the guard may have missed somebody since the current sweep began
+	unsure   bool // whether, since the last complete sweep began, the guard may not have removed somebody whom it should remove
+	unsureIn bool // the same as unsure, but since the current sweep began
 }
 
 // Status returns the state of the guard.

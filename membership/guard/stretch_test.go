@@ -20,9 +20,9 @@ func (w *world) report(g *guard.Guard, e sfu.Event) {
 	}
 }
 
-// TestNoReports checks that pushed events do not make sweeps rarer if LiveKit
-// reports no joins. An event may then be about a call that the guard does not
-// know.
+// TestNoReports checks that sweeps stay frequent if the homeserver pushes events, but
+// LiveKit reports no joins. Without these reports, the guard may not know the call of
+// a person in an event. Only a sweep finds that call.
 func TestNoReports(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		time.Sleep(3 * time.Minute)
@@ -116,8 +116,8 @@ func TestBrakeLiftsSoon(t *testing.T) {
 }
 
 // TestFirstLongSweep checks the status during a first sweep that takes longer
-// than the configured interval. The status shows how long the interval really
-// is, and the sweep is not late.
+// than the configured interval. The status must show the longer interval that
+// such sweeps need, and must not say that the sweep is late.
 func TestFirstLongSweep(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		w.enterAll(crowd(10_000))
@@ -132,9 +132,9 @@ func TestFirstLongSweep(t *testing.T) {
 	})
 }
 
-// TestSecondQuestions checks that the second question about a person comes 2 to
-// 5 s after the first. That holds however many persons are not joined, and
-// however slowly the homeserver answers.
+// TestSecondQuestions checks sweeps, which ask a second time about each person
+// who is not joined. The second question must come 2 to 5 s after the first,
+// however many persons are not joined, and however slowly the homeserver answers.
 func TestSecondQuestions(t *testing.T) {
 	for _, takes := range []time.Duration{0, 100 * time.Millisecond, 500 * time.Millisecond} {
 		t.Run(fmt.Sprint(takes), func(t *testing.T) {

@@ -47,8 +47,8 @@ type heard struct {
 	contradicted bool
 }
 
-// sweep asks about all persons on the SFU whom the guard may remove (enforced
-// persons). It removes those who are not joined.
+// sweep asks the homeserver about all persons on the SFU whom the guard may remove
+// (enforced persons). It removes from the SFU those who are not joined.
 func (g *Guard) sweep(ctx context.Context) {
 	began := time.Now()
 	g.counts.began(began)
@@ -164,10 +164,10 @@ func (g *Guard) contradicts(ctx context.Context, on map[person][]session, refuse
 	return 3*refusals > now.joined+refusals
 }
 
-// present returns the candidates who are still on the SFU. It drops each
-// session of which the SFU says that no node holds it: such a session is only
-// in the record of a dead node. If the SFU does not say whether a node holds a
-// session, present keeps the session.
+// present returns the candidates who are still on the SFU, with their sessions.
+// If a node dies, the SFU's records of its sessions stay. So present asks the SFU
+// whether a node holds each session. If the answer is no, it drops the session.
+// If there is no clear answer, it keeps the session.
 func (g *Guard) present(ctx context.Context, all []candidate) (present []candidate) {
 	var mu sync.Mutex
 	each(ctx, all, func(c candidate) {
@@ -186,9 +186,9 @@ func (g *Guard) present(ctx context.Context, all []candidate) (present []candida
 	return present
 }
 
-// end removes the sessions of a candidate that the SFU still has. It removes
-// only sessions that the sweep saw before it asked about the person. If the last
-// answer about the person is old, end first asks the homeserver again.
+// end removes a candidate's sessions from the SFU. It removes only sessions that
+// the sweep saw before it asked the homeserver about the person. If the
+// homeserver's last answer about the person is old, end first asks again.
 func (g *Guard) end(ctx context.Context, c candidate) {
 	if time.Since(c.asked) > maxAge-time.Second {
 		g.pace.wait(ctx)
@@ -258,7 +258,7 @@ type pacer struct {
 	next time.Time
 }
 
-// spacing allows 50 questions a second.
+// spacing allows 50 questions per second.
 const spacing = time.Second / 50
 
 // wait waits until the caller may ask its question, or until ctx ends.

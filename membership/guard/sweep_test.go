@@ -109,9 +109,10 @@ func TestJudgedSessionsAlone(t *testing.T) {
 	}
 }
 
-// TestOldNo checks that the guard asks a third time about a person if the
-// second answer is already too old for a removal. Ten persons are not joined.
-// They are in several chunks of the sweep, so some answers are old at its end.
+// TestOldNo checks that the guard asks a third time about a person if the second
+// answer "no" is already too old for a removal. Ten persons are not joined. The
+// sweep asks about them at different times, so at the end of the sweep some of the
+// answers about them are too old.
 func TestOldNo(t *testing.T) {
 	for _, comesBack := range []bool{false, true} {
 		t.Run(fmt.Sprintf("comes back %v", comesBack), func(t *testing.T) {
@@ -144,7 +145,7 @@ func TestOldNo(t *testing.T) {
 	}
 }
 
-// TestPace checks that a sweep asks at most 50 questions a second. If the
+// TestPace checks that a sweep asks at most 50 questions per second. If the
 // interval is too short for all questions, it gets longer.
 func TestPace(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {

@@ -41,9 +41,9 @@ func (g *Guard) Changed(room matrix.RoomID, user matrix.UserID) {
 }
 
 // Missed records that this service could not read an event that the homeserver
-// has pushed. Only a sweep finds out what the event was about. So the guard does
-// not wait for the long time between two sweeps that pushed events allow (see
-// interval).
+// has pushed. Only a sweep finds out what the event was about. So the next sweep
+// begins after the usual time, not after the longer time that the guard waits
+// while the homeserver pushes events (see interval).
 func (g *Guard) Missed() { g.counts.unsettle() }
 
 func (g *Guard) order(p person, add func(*order) bool) {
@@ -68,9 +68,10 @@ func (g *Guard) work(ctx context.Context) {
 	}
 }
 
-// carryOut asks whether the person of an order is joined, unless an earlier
-// "no" still counts. If the answer is "no", it ends the person's sessions that
-// began before the question, even second sessions ("identity#suffix").
+// carryOut asks the homeserver whether the person of an order is joined. If an
+// earlier "no" still counts, it uses that answer and does not ask. After a "no",
+// carryOut ends the person's sessions that began before the question, even
+// second sessions ("identity#suffix").
 func (g *Guard) carryOut(ctx context.Context, o *order) {
 	seen := map[string]bool{} // the sids of the sessions that the person had before the question
 	calls := map[sfu.Room]bool{}
@@ -109,8 +110,8 @@ func (g *Guard) carryOut(ctx context.Context, o *order) {
 const clockSkew = 30 * time.Second
 
 // older reports whether a token was certainly issued before a question began.
-// issued is the time in the ticket: whole seconds, by the clock of the replica
-// that issued the token. asked is the start of the question.
+// issued is the time in the token's ticket: whole seconds, by the clock of the
+// replica that issued the token. asked is the time at which the question began.
 func (g *Guard) older(issued, asked time.Time) bool {
 	if g.Shared {
 		issued = issued.Add(clockSkew)

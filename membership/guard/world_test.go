@@ -54,7 +54,7 @@ type removal struct {
 	called int // how many calls of Remove there were, including the one for this session
 }
 
-// world is a fake SFU and a fake homeserver, for which the tests run guards.
+// world is a fake SFU and a fake homeserver. The guards in the tests use both.
 type world struct {
 	t      testing.TB
 	sealer *ticket.Sealer
@@ -79,7 +79,7 @@ type world struct {
 	answer    func(p person, n int) (bool, error) // the answer to a question; nil for the true answer
 	takes     time.Duration
 	slow      matrix.RoomID          // the room whose member list takes a minute
-	unseen    map[matrix.RoomID]bool // rooms without the account with which the guards ask
+	unseen    map[matrix.RoomID]bool // the rooms that the guards' account is not in, so the guards cannot ask about them
 	lists     int                    // how many member lists were requested
 	asked     []question
 	forgotten int

@@ -138,10 +138,11 @@ const maxIdentity = 256
 
 // owners returns the places for which the ticket of a session can have been
 // sealed, the most likely place first. The argument at is the place of the
-// session itself. There can be several places, because the session may be a
-// second one ("identity#suffix"), and both identity and suffix may contain a
-// '#'. A client may even open a third session with one more suffix, because
-// LiveKit renews the token of a second session.
+// session itself. The identity of a second session with the same token is
+// "identity#suffix", but its ticket is still sealed for "identity". Both identity
+// and suffix may contain a '#', so each '#' gives one more place. A client may
+// even open a third session with one more suffix, because LiveKit renews the
+// token of a second session.
 func owners(at Place) iter.Seq[Place] {
 	return func(yield func(Place) bool) {
 		if !yield(at) {

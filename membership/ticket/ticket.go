@@ -1,5 +1,5 @@
 // Package ticket puts a sealed ticket into each token: what this service must
-// know later about the bearer. So the service needs no table in a database:
+// know later about the bearer. The service needs no database for this, because
 // LiveKit returns the ticket as an attribute of the participant.
 //
 // A ticket is valid for one place on the SFU: a room, and an identity in it.
@@ -62,7 +62,8 @@ const (
 // layout is the version of the layout in which tickets are written.
 const layout = 1
 
-// joinedFlag is the bit for Joined, in the same byte as the Way.
+// joinedFlag is one bit of a byte in a ticket. It is set if [Ticket.Joined] is true.
+// The other bits of this byte are the Way.
 const joinedFlag = 0x80
 
 // append appends the content of t to dst: issuer (8 bytes), way and joinedFlag

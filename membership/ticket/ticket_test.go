@@ -225,8 +225,8 @@ func Example() {
 }
 
 // TestManyHashes checks an identity with thousands of '#'. Open tries each part
-// before a '#' as the identity in the ticket. It must stop after as many tries as
-// for the longest identity that is allowed.
+// before a '#' as the identity in the ticket. It must not make more tries than for
+// an identity of maxIdentity (256) bytes, because no real identity is longer.
 func TestManyHashes(t *testing.T) {
 	s := ticket.NewSealer([]sfu.Key{key})
 	text := s.Seal(ordinary(t), place)

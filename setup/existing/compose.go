@@ -15,7 +15,7 @@ type compose struct {
 	tree
 	env      []envFile         // all env files of the deployment
 	values   map[string]string // the variables' values, which replace ${…} in the file
-	left     int               // how many bytes the values that replace ${…} may still have
+	left     int               // how many more bytes of values may be put in the places of ${…}
 	unset    []string          // variables that no file sets, although the container that is being read needs them
 	services []*container
 }

@@ -34,8 +34,10 @@ func (j *judge) containers() {
 		Check: "`docker ps` shows none of the old containers."})
 }
 
-// The function others returns a sentence about the compose file's other
-// services. The sentence tells the operator what to do with these services.
+// The function others returns a sentence that tells the operator what to remove from
+// the old compose file c. The parameter names has the services that the new
+// deployment replaces. If the file has no other services, the operator can remove the
+// file.
 func others(c *compose, names []string) string {
 	if len(c.services) > len(names) {
 		return "The file's other services stay: remove only these services from the file, so that nothing starts them again."

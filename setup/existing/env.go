@@ -41,8 +41,9 @@ func lastOf(list []Variable) (kept []Variable) {
 	return kept
 }
 
-// plain returns a value without its quotation marks, or without the comment
-// after it.
+// plain returns the value of a variable. If the text value begins with a quotation
+// mark, plain returns what is between the marks. Otherwise it cuts off a comment
+// after the value.
 func plain(value string) string {
 	if value != "" && (value[0] == '"' || value[0] == '\'') {
 		inner, _, _ := strings.Cut(value[1:], value[:1])

@@ -1,6 +1,6 @@
-// Package existing reads the files of a deployment that another guide made. The
-// package finds what setup can take over, and what must be added, changed or
-// dropped.
+// Package existing reads the files of a deployment that another guide made. That means
+// a deployment that a person, and not setup, has made. The package finds what setup can
+// take over, and what must be added, changed or dropped.
 //
 // [Read] takes the contents of files and returns what they say. [Judge] is a
 // pure function of the result of Read. This package writes no file, and no

@@ -111,7 +111,8 @@ services:
 
 // TestKeys checks which key and secret setup takes over. If LiveKit and the
 // service have different keys, setup takes over LiveKit's key. setup takes over
-// no pair whose secret is short, published or swapped with its key.
+// no pair whose secret is short or publicly known, and no pair in which the key
+// and the secret are in each other's place.
 func TestKeys(t *testing.T) {
 	long, other := strings.Repeat("s", 32), strings.Repeat("o", 32)
 	service := func(id, secret string) string { return "LIVEKIT_KEY=" + id + "\nLIVEKIT_SECRET=" + secret + "\n" }

@@ -106,8 +106,8 @@ func (j *judge) usable(p Pair) {
 		Why: why + " setup made new ones. If other programs use the old key, give them the key and secret in .env."})
 }
 
-// livekitPairs returns LiveKit's pairs. If LIVEKIT_KEYS is set, LiveKit
-// ignores the keys in livekit.yaml.
+// livekitPairs returns LiveKit's pairs of API key and secret. If LIVEKIT_KEYS is
+// set, LiveKit ignores the keys in livekit.yaml.
 func (j *judge) livekitPairs() (list []Pair) {
 	if v, found := j.sfu.variable("LIVEKIT_KEYS"); found {
 		return pairsIn(v)

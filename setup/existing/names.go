@@ -124,9 +124,10 @@ func (j *judge) livekitURL(v Variable) address {
 	return a
 }
 
-// host records the host name of the address a. If a has a path, or both
-// programs have the same host, the name is the value of --single-host.
-// Otherwise it is the value of the given option.
+// host records the host name of the address a as the value of an option. This is
+// --single-host if a has a path, or if the service and LiveKit have the same host.
+// Otherwise it is the option that the caller names. prefix is the path that setup
+// uses with --single-host.
 func (j *judge) host(option, prefix string, a address) {
 	if a.host == "" {
 		return

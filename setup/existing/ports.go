@@ -40,8 +40,9 @@ func (j *judge) serviceAt() Place {
 	return j.service.at
 }
 
-// listens finds the machine's port that leads to the service. The value of the
-// variable v ends in the port at which the service listens inside its container.
+// listens reads the port at which the service listens inside its container from the
+// end of the value of v. With it, listens finds the machine's port that Docker
+// forwards to the service.
 func (j *judge) listens(v Variable) {
 	text := v.Value.Reveal()
 	j.jwtPort(text[strings.LastIndex(text, ":")+1:], v.Place)

@@ -65,7 +65,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// Room is a room on the fake SFU, with the properties from its creation.
+// Room is a room on the fake SFU, with the properties that it got when it was
+// created.
 type Room struct {
 	Name             sfu.Room
 	EmptyTimeout     time.Duration

@@ -39,12 +39,12 @@ func UnknownKey() Flaw {
 	return func(l *letter) { l.key.ID = "not-" + l.key.ID }
 }
 
-// WrongSecret signs the webhook with another secret, under the right API key.
+// WrongSecret signs the webhook with a secret that does not belong to its API key.
 func WrongSecret() Flaw {
 	return func(l *letter) { l.key.Secret = secret.New("not-" + l.key.Secret.Reveal()) }
 }
 
-// WrongDigest puts the digest of another body into the webhook's token.
+// WrongDigest puts the digest of a different body into the webhook's token.
 func WrongDigest() Flaw {
 	return func(l *letter) { l.digest = func(body string) string { return digest("not " + body) } }
 }

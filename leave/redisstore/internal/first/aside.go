@@ -13,13 +13,13 @@ import (
 )
 
 const (
-	// asideTime is how long no claim reads an invalid record. After this time, a claim
-	// reads the record again. Somebody may have mended it, or this may be a newer
-	// version of the program, which understands it.
+	// asideTime is how long claims skip an invalid record. After this time, a claim
+	// tries to read the record again. By then, somebody may have mended the record, or
+	// a newer version of the program, which understands the record, may run.
 	asideTime = time.Minute
-	// keepTime is how long an invalid record is kept if it does not change. By then, the
-	// homeserver has sent the job's delayed event. Or a process that understands the
-	// record has restarted the event, and has written the record.
+	// keepTime is how long an invalid record is kept if it does not change. In this
+	// time, the homeserver sends the job's delayed event, unless a process that
+	// understands the record restarts the event. Such a process changes the record.
 	keepTime = leave.MaxDelay + time.Hour
 	// mostAside is how many invalid records a process remembers. If it finds one more,
 	// it forgets all earlier ones. If it then finds one of these again, it logs that
@@ -79,8 +79,8 @@ type noJob struct {
 	old bool
 }
 
-// bad logs why the record r is invalid, once for each content, and returns it as a
-// noJob.
+// bad returns the invalid record r as a noJob. It also logs why the record is invalid,
+// but only once while the record's content stays the same.
 func (s *Store) bad(r stored, err error) noJob {
 	now := s.clock.ours.Now()
 	isNew, since := s.aside.note(r, now)
@@ -96,7 +96,7 @@ func (s *Store) bad(r stored, err error) noJob {
 }
 
 // setAside puts off the given invalid records, so that no claim reads them for
-// asideTime. It removes the records that are old.
+// asideTime. It removes those of them whose field old is true.
 func (s *Store) setAside(ctx context.Context, now time.Time, records []noJob) {
 	var args []any
 	for _, r := range records {

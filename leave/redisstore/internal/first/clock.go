@@ -8,22 +8,21 @@ import (
 	"matrixrtc-auth/internal/clock"
 )
 
-// slack is how much two clocks may differ without a correction. It is not known exactly
-// when Redis has read its clock.
+// slack is how much two clocks may differ without a correction. Small differences are
+// only apparent, because this process does not know exactly when Redis read its clock.
 const slack = time.Second
 
-// concede is how long a replica accepts it if another replica changes the correction
-// (see storeClock). This time begins with the replica's first answer from Redis, and
-// again whenever the replica itself has changed the correction. A new replica may be
-// wrong, because it does not know what happened before its start. A replica whose whole
-// machine has paused may be wrong, because it believes that the clock of Redis has
-// jumped.
+// concede is a time that begins with a replica's first answer from Redis, and again each
+// time that the replica changes the correction (see storeClock). During this time, the
+// replica accepts changes of the correction by other replicas, because it may itself be
+// wrong. After a pause of its whole machine, it wrongly believes that the clock of Redis
+// has jumped. And a new replica does not know what happened before its start.
 const concede = time.Minute
 
 // storeClock translates between the store's time and our clock, which never jumps. The
 // store's time is the clock of Redis plus a correction. If the store's time does not
 // fit our clock, somebody has set the clock of Redis, or another server has taken over.
-// Then our clock is right.
+// In both cases, our clock is right.
 type storeClock struct {
 	ours *clock.Clock
 
@@ -45,7 +44,7 @@ type moment struct {
 // verdict is what an answer of Redis shows about the clocks.
 type verdict struct {
 	jump       time.Duration // by how much the store's time has jumped; 0 if it has not jumped
-	correction int64         // the milliseconds that were added to the clock of Redis before the jump
+	correction int64         // the correction in this answer, in milliseconds, which does not allow for the jump
 	changed    bool          // whether the difference between the store's time and our clock has changed
 	difference time.Duration // the store's time minus our clock, if changed is true
 }
@@ -102,8 +101,9 @@ func (c *storeClock) jump(now moment) time.Duration {
 	return 0
 }
 
-// compare checks the recorded difference between the clocks against the moment now. If
-// the recorded difference is wrong, compare replaces it.
+// compare checks whether the recorded difference between the clocks fits an answer of
+// Redis. The argument now has the times of both clocks at that answer, and sent is when
+// the script was sent. If the recorded difference is wrong, compare replaces it.
 func (c *storeClock) compare(now moment, sent time.Time) {
 	least := time.UnixMilli(now.store).Sub(now.ours) - slack
 	most := time.UnixMilli(now.store).Sub(sent) + slack

@@ -22,12 +22,12 @@ type life struct {
 // The epoch is a random text. The server gets a new one after each loss of data.
 type known struct {
 	epoch  string // "" before this process has reached the server
-	writes uint64 // the smallest possible number of writes by all processes together
-	wrote  uint64 // the number of writes right after this process's last write; 0 if the script does not check it
+	writes uint64 // the server must have counted at least this many writes, by all processes together
+	wrote  uint64 // the count of writes right after this process's last write; 0 if the script does not check it
 }
 
-// rememberWrote is how long after this process's last write the scripts check
-// known.wrote. Redis keeps that number for an hour longer.
+// rememberWrote is a time after this process's last write. During this time, the
+// scripts check known.wrote. Redis keeps that count for an hour longer.
 const rememberWrote = 24 * time.Hour
 
 // expected returns what the next script must find in Redis.
@@ -109,8 +109,9 @@ func (s *Store) readClock(ctx context.Context) error {
 	return s.heard(ctx, numbers[0], numbers[1], sent)
 }
 
-// begin joins the server's epoch. broken is an epoch in which jobs were lost. If this
-// is still the server's epoch, or the server has no epoch, begin creates a new one.
+// begin makes this process use the server's epoch. The argument broken is an epoch in
+// which jobs were lost. If the server still has this epoch, or has no epoch, begin
+// gives the server a new one.
 func (s *Store) begin(ctx context.Context, broken string) error {
 	for range 2 {
 		r, err := s.run(ctx, beginScript, []any{s.limit(ctx), rand.Text(), broken})

@@ -7,9 +7,9 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// Merge merges copies of jobs into the stored jobs. After [leave.ErrForgotten] it first
-// gives the server a new epoch (see known). If another replica has already done this,
-// Merge only learns the new epoch.
+// Merge merges copies of jobs into the stored jobs. After [leave.ErrForgotten] Redis has
+// lost its jobs and its epoch (see the type known). Then Merge first writes a new epoch
+// to Redis. If another replica has already written one, Merge uses that epoch.
 func (s *Store) Merge(ctx context.Context, jobs []leave.Job) error {
 	if err := s.rejoin(ctx); err != nil {
 		return err

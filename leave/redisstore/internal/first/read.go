@@ -147,6 +147,6 @@ func (s *Store) jobs(values []string) (jobs []leave.Job, bad []noJob) {
 // time.
 func (s *Store) here(job leave.Job) leave.Job { return job.Moved(-s.clock.ahead()) }
 
-// there returns the store's time for t, a time by our clock, in milliseconds since
-// 1970.
+// there converts t, a time by our clock, to the store's time. It returns the
+// milliseconds since 1970.
 func (s *Store) there(t time.Time) int64 { return millis(t.Add(s.clock.ahead())) }

@@ -99,8 +99,8 @@ func decode(r stored) (leave.Job, error) {
 	return job, nil
 }
 
-// version returns the version in the record value. A write names this version to say
-// which record it expects.
+// version returns the version of a record. value is the text of the record. A write of
+// the job names this version, and does nothing if the stored record has another one.
 func version(value string) string {
 	if value == "" {
 		return absent
@@ -118,14 +118,14 @@ const (
 	noVersion = "?"
 )
 
-// dueAt returns when a claim may first return the job, in milliseconds since 1970. By
-// then, the job must be due, and its lease must have ended.
+// dueAt returns the first time at which a claim may return the job, in milliseconds
+// since 1970. At that time, the job is due, and its lease has ended.
 func dueAt(job leave.Job) int64 {
 	return max(millis(job.Due()), millis(job.Lease.Until))
 }
 
-// account returns what a job adds to the counts of jobs and weights. The text is an
-// argument of the write script.
+// account returns the properties of a job that decide which counters the job adds to,
+// and how much (see counters). The text is an argument of the write script.
 func account(job leave.Job) string {
 	occupies := 0
 	if job.Occupies() {

@@ -54,11 +54,13 @@ const (
 	statusForgotten = "forgotten"
 )
 
-// errLate means that a script answered "late" twice although its answers came in time.
+// errLate means that a script answered twice that its time limit had passed by the
+// clock of Redis (statusLate), although both answers came in time.
 var errLate = errors.New("first: Redis' clock was set twice within one call")
 
-// call runs a script that begins with guard.lua. It returns the answer without its
-// first texts: status, time, correction and counts.
+// call runs a script that begins with guard.lua. The answer of such a script begins
+// with five texts that have the same meaning for all scripts (see reply). call returns
+// the texts after these.
 func (s *Store) call(ctx context.Context, sc script, args ...any) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.callTime)
 	defer cancel()
@@ -88,10 +90,10 @@ func (s *Store) call(ctx context.Context, sc script, args ...any) ([]string, err
 	return nil, errLate
 }
 
-// limit returns a time limit by the store's time. A command that is sent now must do
-// nothing after this limit. limit first reads the store's time, and then how much time
-// ctx has left. If the goroutine is delayed between the two, the limit is too early,
-// but never too late.
+// limit returns a time by the store's time. After that time, a command that is sent now
+// must change nothing. limit first reads the store's time, and then how much time ctx
+// has left. If the goroutine is delayed between the two, the limit is too early, but
+// never too late.
 func (s *Store) limit(ctx context.Context) int64 {
 	now, wait := s.clock.now(), s.callTime
 	if deadline, ok := ctx.Deadline(); ok {
@@ -149,7 +151,7 @@ func (s *Store) run(ctx context.Context, sc script, args []any) (reply, error) {
 }
 
 // heard compares the store's time in an answer with our clock. If the store's time has
-// jumped, heard corrects it.
+// jumped, heard calls correct, which undoes the jump.
 func (s *Store) heard(ctx context.Context, time, correction int64, sent time.Time) error {
 	v := s.clock.heard(time, correction, sent)
 	switch {
@@ -163,8 +165,8 @@ func (s *Store) heard(ctx context.Context, time, correction int64, sent time.Tim
 }
 
 // correct changes the number that is added to the clock of Redis, so that the
-// store's time goes on as if it had not jumped. v describes the jump. All stored
-// times depend on the store's time.
+// store's time goes on as if it had not jumped. v describes the jump. Without the
+// correction, all stored times would be wrong by the jump.
 func (s *Store) correct(ctx context.Context, v verdict) error {
 	s.log.Warn("first: the clock of Redis' host was set, or another server has taken over; the service corrects the stored times by the difference", "by", v.jump)
 	args := []any{s.limit(ctx), v.correction, v.correction - v.jump.Milliseconds()}

@@ -9,7 +9,7 @@ import (
 
 // change is a change of one job that the write script makes.
 type change struct {
-	job     leave.Job // its times are by the store's time
+	job     leave.Job // its times are in the store's time, not in our clock's time
 	expects string    // the script makes the change only if this version is stored
 	removes bool
 }
