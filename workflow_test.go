@@ -144,9 +144,9 @@ var releaseSteps = []string{
 }
 
 // TestReleaseWorkflow checks that the release workflow releases a tag only
-// after the tests have passed. The workflow must publish the files that it has
-// built and compared. It must sign all of them before anybody can get them as a
-// release.
+// after the tests have passed. The workflow builds the files twice, compares the
+// results, and must publish these files. It must sign all of them before anybody
+// can get them as a release.
 func TestReleaseWorkflow(t *testing.T) {
 	all := workflows(t)
 	w := all["release.yml"]

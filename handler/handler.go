@@ -108,8 +108,8 @@ func (h *Handler) Routes() http.Handler {
 
 // whenOffered calls next if the service takes over leaves. Otherwise it answers
 // 404. Clients send a request without a body to find out whether the service
-// takes over leaves. For these clients, the 404 means no. The handler next
-// answers such a request with 400 M_NOT_JSON, which means yes.
+// takes over leaves. For these clients, the 404 means no. If whenOffered calls
+// next, such a request gets 400 M_NOT_JSON, which means yes.
 func (h *Handler) whenOffered(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !h.Access.Delegation.Offered() {

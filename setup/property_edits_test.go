@@ -106,7 +106,8 @@ func (m *history) repair() {
 	}
 }
 
-// takeOver replaces a file by the .new file beside it, as a person does.
+// takeOver does what a person does with setup's proposals: it replaces each file
+// that has a .new file beside it by that .new file.
 func (m *history) takeOver() {
 	for _, name := range m.list() {
 		old, found := strings.CutSuffix(name, newSuffix)

@@ -22,9 +22,10 @@ type traces struct {
 	found bool             // whether the folder has any file that may have answers
 }
 
-// traced has the options whose answers setup always finds in files other than
-// answersFile. The other options are missing here: they depend on one of these
-// options, or their answers are paths on another machine.
+// traced has the options whose answers setup can read from the other files of the
+// folder if answersFile is missing. An option that depends on one of these options
+// is not in the list. An option whose answer is a path is not in the list either,
+// because the path may be on another machine.
 var traced = []string{
 	"server-name", "base-url", "homeserver-url", "udp-range", "jwt-port", "turn-tls", "image", "appservice", "turn",
 }

@@ -68,7 +68,7 @@ type sink struct {
 	file    *os.File
 	writes  int
 	awaited int
-	full    chan struct{} // nil if nobody waits for lines
+	full    chan struct{} // is closed after the last awaited line; nil if the test awaits none
 }
 
 func (s *sink) Write(p []byte) (int, error) {

@@ -111,9 +111,9 @@ const (
 	commonDelay = 18 * time.Second
 )
 
-// CarriesUser reports whether the present rate of server is enough for the jobs of one
-// user. The argument user is how many restarts per second these jobs need. The argument
-// others is how many restarts per second the jobs of all other users need.
+// CarriesUser reports whether one user may have jobs that need this number of restarts
+// per second (user) at server. The number may be a third of what the present rate of
+// requests to server leaves after the restarts of all other users (others).
 func (b *Budget) CarriesUser(server matrix.ServerName, user, others float64, now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

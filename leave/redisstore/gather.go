@@ -153,8 +153,8 @@ func byTimeLeft(some []*gathered) (groups [][]*gathered) {
 	return groups
 }
 
-// writeTogether makes the changes of several callers with one script. It ends at the
-// earliest of the callers' deadlines.
+// writeTogether makes the changes of several callers with one script. The script may
+// run no longer than until the earliest of the callers' deadlines.
 func (s *Store) writeTogether(some []*gathered) {
 	ctx, changes := some[0].ctx, make([]change, len(some))
 	for i, g := range some {

@@ -48,7 +48,7 @@ type room struct {
 
 // isOver reports whether the room's timeout has passed. If nobody has joined
 // yet, the timeout counts from the creation of the room, even if the room has
-// just moved to this node.
+// moved to this node since. But a node runs each room for idleTime at least.
 func (r *room) isOver(now time.Time) bool {
 	switch {
 	case len(r.sids) > 0:
