@@ -42,6 +42,7 @@ var silence = sync.OnceFunc(func() { lksdk.SetLogger(logger.GetDiscardLogger()) 
 // participant and there is a connection for media.
 func Join(ctx context.Context, url, token string) (*Participant, error) {
 	silence()
+	useSignals()
 	p := &Participant{data: make(chan Data, 16), tracks: make(chan Track, 16), left: make(chan struct{})}
 	p.room = lksdk.NewRoom(&lksdk.RoomCallback{
 		OnDisconnected: sync.OnceFunc(func() { close(p.left) }),
@@ -132,8 +133,11 @@ func next[T any](ctx context.Context, c <-chan T) (T, error) {
 // for any reason.
 func (p *Participant) Left() <-chan struct{} { return p.left }
 
-// Leave leaves the room.
-func (p *Participant) Leave() { p.room.Disconnect() }
+// Leave leaves the room. It returns when the SFU has had time to read that.
+func (p *Participant) Leave() {
+	p.room.Disconnect()
+	time.Sleep(goodbye)
+}
 
 func (p *Participant) received(packet lksdk.DataPacket, from lksdk.DataReceiveParams) {
 	if user, ok := packet.(*lksdk.UserDataPacket); ok {
