@@ -163,7 +163,7 @@ func help(c *cobra.Command) {
 			fmt.Fprintf(&b, "  %-12s %s\n", below.Name(), below.Short)
 		}
 	}
-	fmt.Fprintf(&b, "\n%s COMMAND --help says more about one.\n\nEnvironment variables:\n%s", command.Program, variables())
+	fmt.Fprintf(&b, "\n%s COMMAND --help says more about that command.\n\nEnvironment variables:\n%s", command.Program, variables())
 	command.Print(c, b.String())
 }
 

@@ -113,7 +113,7 @@ func (w *leaveWorld) fillScale(ctx context.Context, r *redisServer) (string, err
 		return "", err
 	}
 	each := float64(after-before) / all
-	return fmt.Sprintf("%d replicas share one Redis. In %[5]v they took over %[2]d leaves of 1 h and %[3]d leaves of %[4]v, all through `/sfu/get`.\n\n%[6]s",
+	return fmt.Sprintf("%d replicas share one Redis. In %[5]v clients delegated to them %[2]d leaves of 1 h and %[3]d leaves of %[4]v, all through `/sfu/get`.\n\n%[6]s",
 		scaleReplicas, longLeaves, shortLeaves, shortDelay, took.Round(time.Second), table(
 			[]string{"", "measured", "budget", "verdict"},
 			[]string{"Redis' memory for each leave", fmt.Sprintf("%.0f bytes", each), fmt.Sprintf("%.0f bytes", mostRedisBytes), verdict(each <= mostRedisBytes)},

@@ -69,7 +69,7 @@ func ForClients(u *url.URL) (kind Kind, why string) {
 	}
 	for _, end := range ownNetworks {
 		if strings.HasSuffix(host, end) {
-			return OwnNetwork, fmt.Sprintf("names that end in %s are known in one network alone: clients elsewhere do not find it", end)
+			return OwnNetwork, fmt.Sprintf("names that end in %s are known in one network only: clients in other networks cannot find such a name", end)
 		}
 	}
 	if isClear(u) {

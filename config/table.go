@@ -282,7 +282,7 @@ var table = []Variable{
 	},
 	{
 		Name: "LIVEKIT_MEMBERSHIP_BRAKE", Group: GroupMembership, Form: FormSwitch, Default: "on",
-		Meaning: "whether the service removes nobody from LiveKit when more than 20 people, and more than a third, are suddenly not in their Matrix rooms (`on` or `off`)",
+		Meaning: "whether the service removes nobody from LiveKit when more than 20 people, and more than a third of all people in calls, are suddenly not in their Matrix rooms (`on` or `off`)",
 		how:     field(func(c *Config) *bool { return &c.MembershipBrake }, (*judge).delegation, showSwitch),
 	},
 }

@@ -90,7 +90,7 @@ func (m *membershipStatus) forWhom() string {
 		whom = "membership is enforced for everyone"
 	}
 	if m.Account != nil {
-		whom += fmt.Sprintf(", as far as the account %s sees their rooms (not those of %d people)", clip(m.Account.User), m.Unseen)
+		whom += fmt.Sprintf(", as far as the account %s sees their rooms (it does not see the rooms of %d people)", clip(m.Account.User), m.Unseen)
 	}
 	return fmt.Sprintf("%s (%d on LiveKit, %d sessions are not judged)", whom, m.Persons, m.Foreign+m.Unsealed)
 }

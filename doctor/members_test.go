@@ -26,7 +26,7 @@ func TestMembership(t *testing.T) {
 		{"not yet", func(m *handler.MembershipStatus) { m.SweepAge, m.LastEvent = nil, nil }, "no sweep yet; events are pushed, none of a membership yet"},
 		{"an account", func(m *handler.MembershipStatus) {
 			m.Account, m.Unseen = &handler.AccountStatus{User: "@rtc:example.org", Answers: true}, 4
-		}, "as far as the account @rtc:example.org sees their rooms (not those of 4 people) (7 "},
+		}, "as far as the account @rtc:example.org sees their rooms (it does not see the rooms of 4 people) (7 "},
 		{"no pushes", func(m *handler.MembershipStatus) { m.Pushed = false }, "the homeserver pushes no events"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

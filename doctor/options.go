@@ -98,7 +98,7 @@ func (o *Options) parsePublicURL(text string) error {
 func (o *Options) parseSFUURL(text string) error {
 	u, fault := parseAddress(text, sfuSchemes)
 	if fault != "" {
-		return fmt.Errorf("the address %s: write it as wss://sfu.example.org, the address that clients get as LIVEKIT_URL", fault)
+		return fmt.Errorf("the address %s: write LiveKit's address for clients (usually LIVEKIT_URL of the service), like wss://sfu.example.org", fault)
 	}
 	o.SFUURL = u.String()
 	return nil

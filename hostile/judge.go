@@ -80,8 +80,8 @@ func (t times) String() string {
 
 func (f figures) String() string {
 	return fmt.Sprintf(`
-named server: %s; all attacks at once: %s (p99 at most %d ms)
-memory: %s resident at most (limit %s), %s after a thousand servers (limit %s); with the kernel's part %s (it is killed at %s)
+users of the named server: %s; during all attacks at once: %s (p99 at most %d ms)
+memory: peak of %s resident (limit %s), %s resident after a thousand servers (limit %s); peak of %s with the kernel's memory for it (limit %s, where the kernel kills the service)
 at the end: %s, %.0f s after the last attack
 `,
 		f.named, f.together, maxP99.Milliseconds(),

@@ -47,7 +47,7 @@ func main() {
 	var o options
 	flag.StringVar(&o.binary, "binary", "", "the service's `file`; if empty, the service is built from this source")
 	flag.StringVar(&o.only, "only", "", "make this `attack` alone")
-	flag.BoolVar(&o.spoiled, "spoiled", false, "build the service without its bounds on certificates, and fail unless this command finds that fault")
+	flag.BoolVar(&o.spoiled, "spoiled", false, "build the service without the bound on the size of TLS handshakes, and fail if the attack \"junk\" then shows no fault")
 	flag.StringVar(&o.role, "role", "", "used only by this program, for the processes that it starts")
 	flag.StringVar(&o.dir, "dir", "", "used only by this program, for the processes that it starts")
 	flag.Parse()

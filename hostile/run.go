@@ -223,9 +223,9 @@ func (r *run) expectFaults(ctx context.Context) error {
 	defer stop()
 	err := r.spoil(ctx)
 	if err == nil {
-		return errors.New("the service without bounds on certificates passed, so this program would not notice that these bounds are missing")
+		return errors.New("the service without the bound on TLS handshakes passed, so this program would not notice that the bound is missing")
 	}
-	fmt.Println("without bounds on certificates, as it should be:", err)
+	fmt.Println("as it should, the service without the bound on TLS handshakes failed:", err)
 	return nil
 }
 

@@ -117,7 +117,7 @@ func (o *options) show(w io.Writer, link Link) error {
 	if o.json {
 		return json.NewEncoder(w).Encode(link)
 	}
-	_, err := fmt.Fprintf(w, "%s\nOpen it on a phone on mobile data and tap Start. It ends at %s.\n%s",
+	_, err := fmt.Fprintf(w, "%s\nOpen it on a phone on mobile data and tap Start. The link expires at %s.\n%s",
 		link.URL, link.Expires.Local().Format("15:04 MST"), draw(w, link.URL))
 	return err
 }

@@ -148,7 +148,7 @@ func (in *inviter) confirm(ctx context.Context, base, sealed string) error {
 	case answer.Status == http.StatusGone:
 		return fmt.Errorf("the clock of the service at %s and the clock of this machine differ by more than the link's lifetime", base)
 	case answer.Status == http.StatusNotFound:
-		return fmt.Errorf("the service at %s uses another LiveKit than this environment names: that LiveKit does not have the room", base)
+		return fmt.Errorf("the service at %s uses another LiveKit than the environment of this command names: the service's LiveKit does not have the room that this command made", base)
 	}
 	return fmt.Errorf("the service at %s refuses a token for the test: %s", base, answer)
 }

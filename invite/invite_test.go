@@ -129,7 +129,7 @@ func TestNoLink(t *testing.T) {
 		"the service has another LiveKit": {func(s *scene) {
 			other := sfutest.NewServer(key)
 			s.service.TestPage.Rooms = sfu.NewClient(other.APIURL(), sfu.Always(key), sfu.NewHTTPClient(nil, nil))
-		}, "uses another LiveKit than this environment names"},
+		}, "uses another LiveKit than the environment of this command names"},
 		"the page is off here": {func(s *scene) { s.cfg.TestPage = false }, "LIVEKIT_TEST_PAGE=off"},
 		"LiveKit is down":      {func(s *scene) { s.sfu.Down() }, "LiveKit did not create the room"},
 	} {

@@ -97,7 +97,7 @@ func (j *Job) UnmarshalJSON(b []byte) error {
 // its field. It returns any other err as it is.
 func unlikeRecord(err error) error {
 	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return fmt.Errorf("%s cannot be %.40s", cmp.Or(e.Field, "a record"), e.Value)
+		return fmt.Errorf("%s cannot hold this JSON value: %.40s", cmp.Or(e.Field, "a record"), e.Value)
 	}
 	return err
 }

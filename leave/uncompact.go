@@ -163,7 +163,7 @@ func (c *compact) text() string {
 	}
 	beginning, rest, found := strings.Cut(text, "_")
 	if !found {
-		c.fail(errors.New("a text in the record lacks its first part"))
+		c.fail(errors.New("a text in the record lacks the underscore after its first part"))
 	}
 	return beginning + "_" + base64.RawStdEncoding.EncodeToString([]byte(rest))
 }

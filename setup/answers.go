@@ -186,7 +186,7 @@ func parseAnswers(text string) (values map[string]string, unknown []string, err 
 	}
 	var nodes map[string]yaml.Node
 	if err := yaml.Unmarshal([]byte(text), &nodes); err != nil {
-		return nil, nil, fmt.Errorf("%s: %w: correct the file, or remove it, and setup takes the answers from the folder's other files", answersFile, err)
+		return nil, nil, fmt.Errorf("%s: %w: correct the file, or remove it so that setup takes the answers from the folder's other files", answersFile, err)
 	}
 	values = map[string]string{}
 	for _, a := range new(options).answers() {

@@ -24,7 +24,7 @@ func (p plan) envMerger(dir *folder, d *dialogue, templates fs.FS) (merger, erro
 	}}
 	if d != nil {
 		e.ask = func(name, value string) (bool, error) {
-			return d.confirm(fmt.Sprintf("%s: somebody changed %s there. Replace it by what the answers make it, %s?", envFile, name, value), false)
+			return d.confirm(fmt.Sprintf("%s: somebody changed %s there. Replace its value by the one from your answers, %s?", envFile, name, value), false)
 		}
 	}
 	if p.newSecrets {

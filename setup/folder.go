@@ -66,7 +66,7 @@ func (f *folder) replaceable(name string) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err == nil && !info.Mode().IsRegular():
-		return fmt.Errorf("%s is not a file that setup could have written: remove it", name)
+		return fmt.Errorf("%s is not a regular file, so setup does not replace it: remove it", name)
 	}
 	return err
 }

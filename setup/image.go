@@ -106,7 +106,7 @@ func newImage(ctx context.Context, p plan, dir *folder, log io.Writer) (i *image
 		return i, err
 	}
 	i.made = filepath.Join(temporary, i.name)
-	fmt.Fprintf(log, "note: making %s; the first time that takes a while\n", i.name)
+	fmt.Fprintf(log, "note: making %s; this takes a while the first time\n", i.name)
 	if err := p.program.makeImage(ctx, p.ImageArch, temporary); err != nil {
 		return i, err
 	}

@@ -122,7 +122,7 @@ func TestNoImage(t *testing.T) {
 			if err := os.Mkdir(l.path("matrixrtc-auth-"+versionOf(t)+"-arm64.tar"), 0o755); err != nil {
 				t.Fatal(err)
 			}
-		}, "--image-arch arm64", exitFaults, []string{"-arm64.tar is not a file", "remove it"}},
+		}, "--image-arch arm64", exitFaults, []string{"-arm64.tar is not a regular file", "remove it"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)

@@ -120,7 +120,7 @@ func TestConflictIsAStep(t *testing.T) {
 	l.write(envFile, strings.Replace(l.read(envFile), "wss://sfu.example.org", "wss://mine.example.org", 1))
 	l.only(exitOK, "--sfu-host", "livekit.example.org")
 	for where, text := range map[string]string{"the output": l.out, stepsFile: l.read(stepsFile)} {
-		if !strings.Contains(text, `LIVEKIT_URL in .env, and the answers now make it "wss://livekit.example.org"`) || strings.Contains(text, "mine.example.org") {
+		if !strings.Contains(text, `LIVEKIT_URL in .env, but the answers now give "wss://livekit.example.org"`) || strings.Contains(text, "mine.example.org") {
 			t.Errorf("%s: got\n%s\nwant the conflict of LIVEKIT_URL, without the person's value", where, text)
 		}
 	}

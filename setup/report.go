@@ -104,7 +104,7 @@ func (s step) reportJoined(w io.Writer) {
 		fmt.Fprintf(w, "    yours: %s\n", name)
 	}
 	for _, name := range s.result.conflicts {
-		fmt.Fprintf(w, "    ! yours stays: %s; the answers now make it another: see below\n", name)
+		fmt.Fprintf(w, "    ! yours stays: %s; the answers now give another value: see below\n", name)
 	}
 }
 

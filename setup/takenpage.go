@@ -124,7 +124,7 @@ func (t *takeover) report(w io.Writer) {
 	if t == nil {
 		return
 	}
-	fmt.Fprintf(w, "\nTaken over (%s has it, too):\n", takenFile)
+	fmt.Fprintf(w, "\nTaken over from the old deployment (%s has this list, too):\n", takenFile)
 	for _, row := range t.stays() {
 		fmt.Fprintf(w, "  %-26s %s (%s)\n", row[0], row[1], row[2])
 	}
@@ -157,7 +157,7 @@ func (p plan) takenTasks() []task {
 		return nil
 	}
 	return []task{{
-		do:    fmt.Sprintf("Read %s. What is left to you there belongs to the steps below. When you have done all of it, remove the file.", takenFile),
+		do:    fmt.Sprintf("Read %s. Do each point under \"What is left to you\" together with the step below about the same thing. When you have done all points, remove the file.", takenFile),
 		check: fmt.Sprintf("`ls %s` finds no such file.", takenFile),
 	}}
 }

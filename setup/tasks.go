@@ -49,7 +49,7 @@ func (u *update) fileTasks() (tasks []task) {
 		tasks = append(tasks, s.conflictTasks()...)
 		if s.closed != 0 {
 			tasks = append(tasks, task{
-				do:    fmt.Sprintf("Let the service's container read %[1]s. If there is no secret in the file, run `chmod 644 %[1]s`.", s.name),
+				do:    fmt.Sprintf("Let the service's container read %[1]s. The file needs no secret, because .env has the key. If the file has none, run `chmod 644 %[1]s`.", s.name),
 				check: fmt.Sprintf("`ls -l %s` begins with -rw-r--r--.", s.name),
 			})
 		}
@@ -63,9 +63,9 @@ func (s step) conflictTasks() (tasks []task) {
 	values, _ := parseEnv(s.content) // the error is nil, because setup made the content
 	for _, name := range s.result.conflicts {
 		tasks = append(tasks, task{
-			do: fmt.Sprintf("You changed %s in %s, and the answers now make it %q. Write that value into the file. Or run setup at a terminal: it asks, and can keep your value.",
+			do: fmt.Sprintf("You changed %s in %s, but the answers now give %q. Write that value into the file. Or run setup at a terminal: it asks, and can keep your value.",
 				name, s.name, values[name]),
-			check: "`setup --dir FOLDER --yes` does not name it any more.",
+			check: "`setup --dir FOLDER --yes` does not name this variable any more.",
 		})
 	}
 	return tasks

@@ -228,7 +228,7 @@ func checkAnswer(resp *http.Response, body []byte, limit int) error {
 	case resp.StatusCode != http.StatusOK:
 		return nil
 	case kind != "application/protobuf":
-		return &notTwirpError{fmt.Sprintf("a 200 of type %q", kind)}
+		return &notTwirpError{fmt.Sprintf("an answer with the status 200 and the content type %q", kind)}
 	case len(body) > limit:
 		return &notTwirpError{fmt.Sprintf("an answer of more than %d bytes", limit)}
 	}

@@ -40,7 +40,7 @@ var ordinary = []breakage{
 	{"`LIVEKIT_SECRET` is in quotes", func(d *deployment) { d.service["LIVEKIT_SECRET"] = `"` + d.service["LIVEKIT_SECRET"] + `"` }, "key-lint sfu-secret", ""},
 	{"`LIVEKIT_FEDERATION_URL_OVERRIDES` leads to this service", variable("LIVEKIT_FEDERATION_URL_OVERRIDES", "example.org=http://127.0.0.1:8080"), "service-instead", ""},
 	{"`LIVEKIT_CS_API_URL_OVERRIDES` leads to LiveKit", variable("LIVEKIT_CS_API_URL_OVERRIDES", "example.org=http://127.0.0.1:7880"), "livekit-instead", ""},
-	{"`LIVEKIT_FULL_ACCESS_HOMESERVERS` is misspelt", variable("LIVEKIT_FULL_ACCESS_HOMESERVERS", "exmaple.org"), "apex-no-address", ""},
+	{"`LIVEKIT_FULL_ACCESS_HOMESERVERS` has a misspelt server name", variable("LIVEKIT_FULL_ACCESS_HOMESERVERS", "exmaple.org"), "apex-no-address", ""},
 	{"`LIVEKIT_STORE=redis` without `LIVEKIT_REDIS_URL`", refused("LIVEKIT_STORE", "redis"), "config-refused", "service-proxy"},
 	{"the service's Redis requires a password, and the service does not start", together(redisOf(wantsPassword), dies), "service-down", "service-proxy"},
 	{"the service's Redis is a replica, and accepts no changes", redisOf(follows), "store-degraded", ""},

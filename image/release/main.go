@@ -36,7 +36,7 @@ func (o *options) parse(args []string, stderr io.Writer) error {
 	flags.StringVar(&o.source, "source", "..", "the folder of the program's source")
 	flags.StringVar(&o.folder, "out", "../build/release", "the folder that the release is written into; all files that were there are removed")
 	flags.StringVar(&o.notes, "notes", "../build/release-notes.md", "the file that the version's section of CHANGELOG.md is written into")
-	flags.StringVar(&o.arch, "arch", "", "the processors, with commas between them (default: all, and the programs for Windows and macOS)")
+	flags.StringVar(&o.arch, "arch", "", "release for these processors only, with commas between them (default: all processors, and also the programs for Windows and macOS)")
 	flags.StringVar(&o.tag, "tag", "", "the tag that is released: v and the version, which must be the newest in CHANGELOG.md")
 	flags.BoolVar(&o.once, "once", false, "make everything once, and compare nothing")
 	return flags.Parse(args)
@@ -102,6 +102,6 @@ func (r *release) again(ctx context.Context, folder, temporary string) error {
 	if err != nil {
 		return errors.Join(errors.New("the two builds of the release differ"), err)
 	}
-	fmt.Fprintf(r.out, "%d files are the same, byte by byte: %s\n", n, folder)
+	fmt.Fprintf(r.out, "%d files are the same in both builds, byte by byte; the first build is in %s\n", n, folder)
 	return nil
 }

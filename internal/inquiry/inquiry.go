@@ -162,7 +162,7 @@ func (q *Inquiries[Subject, Asker, V]) getUnderWay(ctx context.Context, subject 
 		q.run(ctx, subject, from, i, release, find)
 	case i.begun.Err() != nil:
 	case ctx.Err() == context.DeadlineExceeded:
-		return &BusyError{fmt.Errorf("too many inquiries are in progress: %v", ctx.Err())}
+		return &BusyError{fmt.Errorf("too many look-ups are in progress: %v", ctx.Err())}
 	default:
 		return ctx.Err()
 	}

@@ -130,7 +130,7 @@ func (t *Transport) Get(ctx context.Context, route Route, host, target string, m
 // GetAs is like Get, but sends an access token in the header Authorization.
 func (t *Transport) GetAs(ctx context.Context, route Route, host, target, token string, maxBody int) (Answer, error) {
 	if strings.ContainsAny(token, "\r\n\x00") {
-		return Answer{}, errors.New("the access token holds a line break")
+		return Answer{}, errors.New("the access token holds a line break or a NUL character")
 	}
 	answer, _, err := t.get(ctx, route, getRequest{host, target, "\r\nAuthorization: Bearer " + token, maxBody})
 	return answer, err

@@ -267,7 +267,7 @@ func (j *journal) fail(err error) error {
 	}
 	j.dropNext()
 	if j.failure == nil {
-		j.log.Error("leave file: the file cannot be written; until it can, leaves are kept only in memory", "path", j.path, "err", err)
+		j.log.Error("leave file: the file cannot be written; leaves are kept only in memory until a write succeeds", "path", j.path, "err", err)
 	}
 	j.failed = time.Now()
 	j.setFailure(fmt.Errorf("writing the leave file %s: %w", j.path, err))

@@ -91,6 +91,6 @@ func (j *journal) clear() error {
 		return err
 	}
 	aside := j.path + ".replaced-" + time.Now().UTC().Format("20060102T150405.000Z")
-	j.log.Warn("leave file: a file of another program is in its place, and gets another name", "path", j.path, "kept_as", aside)
+	j.log.Warn("leave file: another program's file is at the path of the leave file; the service renames that file", "path", j.path, "kept_as", aside)
 	return j.disk.rename(j.path, aside)
 }

@@ -16,7 +16,7 @@ import (
 
 // ErrBusy means that Presence did not ask a node, because too many questions to nodes
 // are running.
-var ErrBusy = errors.New("too many questions to participants' nodes are under way")
+var ErrBusy = errors.New("too many questions to LiveKit's nodes are in progress")
 
 // AskNode asks the LiveKit node of a job's participant whether it holds the session. It
 // returns a with the node's answer. It waits at most 5 s for the answer. If no node

@@ -91,7 +91,7 @@ func newStore(o Options, callTime time.Duration) (*Store, error) {
 		o.Prefix = DefaultPrefix
 	}
 	if strings.ContainsAny(o.Prefix, "{}") {
-		return nil, errors.New("redisstore: the prefix of the keys contains a brace, which decides where a cluster keeps them; leave it out")
+		return nil, errors.New("redisstore: the prefix of the keys contains { or }; leave these out, because a Redis cluster chooses a key's node by the text in braces")
 	}
 	if o.URL.IsZero() {
 		return nil, errors.New("redisstore: no URL of a Redis server is given")

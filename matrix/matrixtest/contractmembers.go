@@ -24,7 +24,7 @@ func (c *Contract) testMembers(t *testing.T) {
 	local := c.account(c.LocalToken)
 	err := local.EachJoined(t.Context(), c.Room, func(user string) { joined = append(joined, user) })
 	if err != nil || local.Self() != c.Local {
-		t.Errorf("%s asks who is joined, as %s: got %v, want no error", c.Local, local.Self(), err)
+		t.Errorf("EachJoined with the token of %s: got the user %s and the error %v, want the token's user and no error", c.Local, local.Self(), err)
 	}
 	for user, want := range map[matrix.UserID]bool{c.Local: true, c.Remote: true, c.Left: false, c.Invited: false, c.Banned: false} {
 		if got := slices.Contains(joined, user.String()); got != want {

@@ -35,7 +35,7 @@ func (c *Contract) testProxy(t *testing.T) {
 				t.Errorf("the service got another request than was sent: %+v", got)
 			}
 			if forwarded := got.Header.Get("X-Forwarded-For"); forwarded != "" {
-				t.Errorf("the service got the client address %s, want that of the client", forwarded)
+				t.Errorf("the service got the header X-Forwarded-For: %s, want no such header", forwarded)
 			}
 		})
 	}

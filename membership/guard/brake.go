@@ -193,7 +193,7 @@ func (g *Guard) setBrake(ctx context.Context, on bool, n, judged int) {
 			"not_joined", n, "judged", judged)
 	case !on && before:
 		g.brake.reset()
-		g.Log.Info("membership: the homeserver's answers have recovered; participants who are not joined are removed again",
+		g.Log.Info("membership: the homeserver's answers have recovered; the service resumes removing participants who are not joined",
 			"not_joined", n, "judged", judged)
 	}
 }

@@ -44,7 +44,7 @@ func (j *judge) trueNames(list []string, v Variable) (names []string) {
 	for _, name := range list {
 		if name != j.server && (name == client.host || strings.Contains(name, "://") || len(list) == 1) {
 			j.find(Finding{Verb: Change, What: fmt.Sprintf("%s in %s", name, v.Name), Place: v.Place,
-				Why: fmt.Sprintf("The homeserver's name is %s, in %s. The service refused calls of its users.", j.server, j.synapse.get("server_name").place())})
+				Why: fmt.Sprintf("The homeserver's name is %s, in %s. The wrong name gave users of %[1]s no right to start calls.", j.server, j.synapse.get("server_name").place())})
 			name = j.server
 		}
 		if !slices.Contains(names, name) {
