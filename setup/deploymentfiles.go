@@ -167,7 +167,7 @@ func (p plan) turnSection() string {
 		return text
 	}
 	text += `  # LiveKit tells clients turns:<domain>:443, whatever tls_port is. So port 443 of
-  # the domain must lead to tls_port of this machine.
+  # the domain must be forwarded to tls_port of this machine.
   domain: ` + p.TURNTLS + `
   tls_port: 5349
 `

@@ -146,7 +146,7 @@ func TestTickedSteps(t *testing.T) {
 func TestOneNameOneCertificate(t *testing.T) {
 	l := newLab(t)
 	l.only(exitOK, "--server-name", "example.org", "--single-host", "m.example.org")
-	if steps := l.steps(); !strings.Contains(steps, "lead m.example.org to your public address, and get a certificate for it.") {
+	if steps := l.steps(); !strings.Contains(steps, "point m.example.org to your public address, and get a certificate for it.") {
 		t.Errorf("the steps: got %s, want one name and one certificate", steps)
 	}
 }

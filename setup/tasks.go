@@ -108,7 +108,7 @@ func (p plan) networkTasks() []task {
 	}
 	tasks := []task{
 		{
-			do:    fmt.Sprintf("At your DNS provider, lead %s to your public address, and get %s.", strings.Join(names, " and "), certificates),
+			do:    fmt.Sprintf("At your DNS provider, point %s to your public address, and get %s.", strings.Join(names, " and "), certificates),
 			check: fmt.Sprintf("`nslookup %s` prints your public address. If you have several names, ask for each.", first),
 		},
 		{
@@ -117,12 +117,12 @@ func (p plan) networkTasks() []task {
 		},
 		{
 			do:    "Set up the reverse proxy, as reverse-proxy.md says." + replaced,
-			check: fmt.Sprintf("`curl -i %s` reports no certificate error%s. Until the containers run, the proxy answers with an error of its own, mostly 502: that is right. (Traefik gets routes and certificates from the containers' labels. With Traefik, check this when the containers run.)", p.JWTURL(), and),
+			check: fmt.Sprintf("`curl -i %s` reports no certificate error%s. Until the containers run, the proxy answers with an error of its own, mostly 502. That is expected. (Traefik gets routes and certificates from the containers' labels. With Traefik, check this when the containers run.)", p.JWTURL(), and),
 		},
 	}
 	if p.TURNTLS != "" {
 		tasks = append(tasks, task{
-			do:    fmt.Sprintf("Lead port 443 of %s, from the internet, to port %d of the machine that runs the containers. DSM uses port 443 of its own address itself. So you need a second address, or a proxy that splits TLS by name (ports.md).", p.TURNTLS, turnTLSPort),
+			do:    fmt.Sprintf("Forward port 443 of %s, from the internet, to port %d of the machine that runs the containers. DSM uses port 443 of its own address itself. So you need a second address, or a proxy that splits TLS by name (ports.md).", p.TURNTLS, turnTLSPort),
 			check: fmt.Sprintf("when the containers run, `openssl s_client -connect %[1]s:443 -servername %[1]s </dev/null` shows a certificate of this name.", p.TURNTLS),
 		})
 	}

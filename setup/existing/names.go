@@ -140,7 +140,7 @@ func (j *judge) host(option, prefix string, a address) {
 		j.say("single-host", a.host, a.Place)
 		j.find(Finding{Verb: Change, What: fmt.Sprintf("the path %s of %s", a.path+"/", a.host), Place: a.Place,
 			Why:   fmt.Sprintf("setup uses %s/. Add its locations to the proxy (reverse-proxy.md), and remove the old ones when the new well-known file has been out for a day.", prefix),
-			Check: fmt.Sprintf("`curl -i https://%s%s` answers, and so it does a day later without the old ones.", a.host, prefix)})
+			Check: fmt.Sprintf("`curl -i https://%s%s` answers, and still answers a day later, without the old locations.", a.host, prefix)})
 	default:
 		j.say(option, a.host, a.Place)
 	}
