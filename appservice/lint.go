@@ -81,12 +81,12 @@ func (l *linter) tokens(r Registration) {
 	}{{"as_token", r.ASToken.Reveal()}, {"hs_token", r.HSToken.Reveal()}} {
 		switch {
 		case token.text == "":
-			l.wrong(token.key, "missing", "`matrixrtc-auth registration` draws one")
+			l.wrong(token.key, "missing", "`matrixrtc-auth registration` makes one")
 		case token.text != strings.TrimSpace(token.text):
 			l.wrong(token.key, "white space stands at its beginning or end, and counts", "remove it, here and where else the token stands")
 		case len(token.text) < shortestToken:
 			l.doubtful(token.key, fmt.Sprintf("it has %d characters", len(token.text)),
-				fmt.Sprintf("take at least %d random ones: `matrixrtc-auth registration --new-tokens` draws them", shortestToken))
+				fmt.Sprintf("use at least %d random characters: `matrixrtc-auth registration --new-tokens` makes such tokens", shortestToken))
 		}
 	}
 	if !r.ASToken.IsEmpty() && r.ASToken.Equal(r.HSToken) {

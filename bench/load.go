@@ -135,7 +135,7 @@ func (l *load) run() error {
 	return l.until(time.Now().Add(stalled))
 }
 
-// measure sends the requests whose times are measured.
+// measure sends the requests that the result counts, after those of the warm-up.
 func (l *load) measure() error {
 	pids := append(slices.Clone(l.plan.PIDs), os.Getpid())
 	before, err := cpuTimes(pids)

@@ -55,8 +55,8 @@ func TestLoadCount(t *testing.T) {
 	if r.Requests != plan.Count || r.Wrong != 0 {
 		t.Errorf("%d requests, %d wrong (%s), want %d right", r.Requests, r.Wrong, r.Problem, plan.Count)
 	}
-	// Every sixth request has broken JSON. For such a request, the token server
-	// does not ask the homeserver.
+	// Every sixth request has broken JSON. For such a request, the measured server
+	// (here the baseline) does not ask the homeserver.
 	if got, want := h.requests.Load(), int64(100); got != want {
 		t.Errorf("the homeserver was asked %d times, want %d", got, want)
 	}

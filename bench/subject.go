@@ -12,8 +12,8 @@ import (
 	"github.com/livekit/protocol/auth"
 )
 
-// subject is a running token server: a baseline (a) or (b), the service (c), or
-// the service without tickets (u).
+// subject is a running token server. The field letter says which one: a and b are
+// the two baselines, c is the service, and u is the service without tickets.
 type subject struct {
 	letter string
 	addr   string

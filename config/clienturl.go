@@ -30,7 +30,9 @@ func (j *judge) forClients(v value, u *url.URL) {
 	}
 }
 
-// clientForm returns the right form of u, a URL of the SFU that clients use.
+// clientForm returns the SFU's URL u in the form that clients need: with the scheme
+// wss, and without a part like /rtc at the end of the path. Only for a loopback address
+// with the scheme http, the scheme is ws.
 func clientForm(u *url.URL) string {
 	scheme := "wss"
 	if isLoopback(plainHost(u)) {
@@ -39,15 +41,15 @@ func clientForm(u *url.URL) string {
 	return scheme + "://" + u.Host + ownPath(u)
 }
 
-// apiBase returns the right form of u, a URL of the SFU that only this program
-// uses.
+// apiBase returns the SFU's URL u without a part like /rtc at the end of the path. Only
+// this program uses the result.
 func apiBase(u *url.URL) string { return u.Scheme + "://" + u.Host + ownPath(u) }
 
 // ownPath returns the path of the SFU's address u, without a part like /rtc at
 // its end, which callers append themselves.
 func ownPath(u *url.URL) string {
 	if u.EscapedPath() == "" {
-		return "" // usually there is no path, and no regular expression is compiled
+		return "" // usually there is no path; then the regular expression is not compiled
 	}
 	if added := addedToSFU().FindStringSubmatch(u.EscapedPath()); added != nil {
 		return added[1]
@@ -157,7 +159,7 @@ var (
 func (j *judge) sfuPath(v value, u *url.URL, form func(*url.URL) string) {
 	path := u.EscapedPath()
 	if path == "" {
-		return // usually there is no path, and no regular expression is compiled
+		return // usually there is no path; then the regular expressions are not compiled
 	}
 	if route := ownRoute().FindStringSubmatch(path); route != nil {
 		j.warn(v, AddedPath, "the path %s belongs to this service, not to LiveKit; write the address of LiveKit, like wss://sfu.example.org", route[1])

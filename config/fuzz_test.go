@@ -69,7 +69,7 @@ func fuzzVars(lines, secrets string) vars {
 	return set
 }
 
-// markedKey reports whether the marker is a part of an API key. A damaged key
+// markedKey reports whether the marker of secrets is a part of an API key. A damaged key
 // file can cause this. An API key is not secret, so outputs may then show the
 // marker.
 func markedKey(c config.Config) bool {

@@ -38,8 +38,9 @@ func fleeting(dir string, boxed bool) string {
 	return fleetingBy(real, string(table), boxed)
 }
 
-// fleetingBy is like fleeting, but dir has no symbolic links, and table is the
-// content of /proc/self/mountinfo.
+// fleetingBy returns why files in dir are lost at a restart; "" if no reason is
+// known. dir has no symbolic links. table is the content of /proc/self/mountinfo.
+// boxed says that this process runs in a container.
 func fleetingBy(dir, table string, boxed bool) string {
 	point, kind := mountOf(dir, table)
 	switch {

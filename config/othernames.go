@@ -81,9 +81,10 @@ func counterparts(name string) []string {
 	return fromFile(name)
 }
 
-// fromFile returns the variable of this program whose name ends in _FROM_FILE and
-// which has the same meaning as the given variable. The value of both variables is
-// the path of a file. If name does not end in _FILE, fromFile returns nil.
+// fromFile gets the name of a variable that this program does not read. If the name
+// ends in _FILE, the value is the path of a file. fromFile then returns the variable
+// of this program with the same meaning, whose name ends in _FROM_FILE. It returns
+// nil if there is none, or if the name does not end in _FILE.
 func fromFile(name string) []string {
 	bare, ok := strings.CutSuffix(name, "_FILE")
 	if !ok {

@@ -134,8 +134,9 @@ func (j *judge) logJSON(v value) bool {
 // homeservers' certificates.
 const dangerousConsent = "YES_I_KNOW_WHAT_I_AM_DOING"
 
-// skipVerifyTLS reports whether v is dangerousConsent. It warns of every value
-// that is set. All other values, like "true" and "1", have no effect.
+// skipVerifyTLS reports whether v switches off the check of homeservers'
+// certificates. Only the text dangerousConsent does so. Other values, like "true" and
+// "1", have no effect. skipVerifyTLS warns of every value that is set.
 func (j *judge) skipVerifyTLS(v value) bool {
 	switch {
 	case v.get() == dangerousConsent:

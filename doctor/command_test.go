@@ -77,7 +77,7 @@ func TestUsage(t *testing.T) {
 		"-token-file: the file cannot be read":                                                      {"--user", "@alice:example.org", "--token-file", "/nowhere"},
 		"is not a server name":                                                                      {"--server-name", "https://example.org"},
 		"does not start with '!'":                                                                   {"--user", "@alice:example.org", "--token-file", "/token", "--room", "room"},
-		"--server-name may be given 5 times":                                                        slices.Repeat([]string{"--server-name", "example.org"}, 6),
+		"--server-name may be given at most 5 times":                                                slices.Repeat([]string{"--server-name", "example.org"}, 6),
 	} {
 		t.Run(want, func(t *testing.T) {
 			s := newStack(t)

@@ -53,8 +53,9 @@ func (h *homeserver) steps() []engine.Step {
 		{ID: "homeserver.delayed_events", Needs: "homeserver.versions", After: "homeserver.identity", Run: h.delayedEvents},
 		{ID: "homeserver.delayed_route", Needs: "homeserver.delayed_events", Run: h.delayedRoute},
 		{ID: "homeserver.client_public", Needs: "homeserver.wellknown homeserver.delayed_route", Unless: !overridden, Run: h.clientPublic},
-		// This check compares the transports with the well-known document, if
-		// there is one. Its remedy depends on the homeserver's program.
+		// This check runs after homeserver.wellknown, because it compares the
+		// transports with the well-known document, if there is one. It runs after
+		// homeserver.identity, because its remedy depends on the homeserver's program.
 		{ID: "homeserver.transports", Needs: "homeserver.versions", After: "homeserver.wellknown homeserver.identity", Run: h.transports},
 		{ID: "homeserver.legacy_turn", Needs: "homeserver.versions", Unless: !user, Run: h.legacyTURN},
 		{ID: "homeserver.delayed_schedule", Needs: "homeserver.delayed_route", Unless: !user || h.o.Room == "",

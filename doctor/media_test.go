@@ -126,7 +126,7 @@ func answerPackets(conn net.PacketConn) {
 	}
 }
 
-// answerStreams answers the binding requests over TCP that are signed with the
+// answerStreams answers STUN binding requests over TCP, if they are signed with the
 // session's password.
 func answerStreams(l net.Listener) {
 	for {

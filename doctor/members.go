@@ -78,7 +78,7 @@ func (m *membershipStatus) late() bool { return m.Lag > max(m.Interval, 60) }
 // describe returns a text. It says whose membership the service checks, how
 // often it checks, and which events it gets.
 func (m *membershipStatus) describe(webhooks uint64) string {
-	return fmt.Sprintf("%s; %s; %s; %d webhooks have come", m.forWhom(), m.sweeps(), m.pushes(), webhooks)
+	return fmt.Sprintf("%s; %s; %s; %d verified webhooks have arrived since the service started", m.forWhom(), m.sweeps(), m.pushes(), webhooks)
 }
 
 func (m *membershipStatus) forWhom() string {
@@ -92,7 +92,7 @@ func (m *membershipStatus) forWhom() string {
 	if m.Account != nil {
 		whom += fmt.Sprintf(", as far as the account %s sees their rooms (it does not see the rooms of %d people)", clip(m.Account.User), m.Unseen)
 	}
-	return fmt.Sprintf("%s (%d on LiveKit, %d sessions are not judged)", whom, m.Persons, m.Foreign+m.Unsealed)
+	return fmt.Sprintf("%s (%d on LiveKit; the service does not check %d other sessions)", whom, m.Persons, m.Foreign+m.Unsealed)
 }
 
 func (m *membershipStatus) sweeps() string {

@@ -16,7 +16,7 @@ func TestMembership(t *testing.T) {
 		want   string
 	}{
 		{"local", func(*handler.MembershipStatus) {},
-			"for those who were known to be joined, and users of example.org must be (7 on LiveKit, 3 sessions are not judged); " +
+			"for those who were known to be joined, and users of example.org must be (7 on LiveKit; the service does not check 3 other sessions); " +
 				"the last sweep began 12s ago, there is one every 30s; events are pushed, the last of a membership at 2026-01-02T03:04:05Z; "},
 		{"on", func(m *handler.MembershipStatus) { m.Required = "on" }, "is enforced for everyone (7 "},
 		{"off", func(m *handler.MembershipStatus) { m.Required = "off" }, "were known to be joined (7 "},

@@ -33,8 +33,8 @@ func keyWithin(object map[string]json.RawMessage, key string, depth int) string 
 	return ""
 }
 
-// nestedKey returns the finding that the document has a key below another key.
-// The key belongs at the top of the document.
+// nestedKey returns the finding that the well-known document has a key below
+// another key. The key belongs at the top of the document.
 func (h *homeserver) nestedKey(key string) engine.Finding {
 	inside := clip(h.document.nested[key])
 	v := engine.Vars{"server": h.name.String(), "setting": key, "inside": inside}

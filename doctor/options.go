@@ -135,7 +135,7 @@ func (o *Options) check() error {
 	case o.Outside && len(o.Servers) == 0 && o.User.IsZero():
 		return errors.New("--outside needs --server-name, the part behind the colon in @alice:example.org")
 	case len(o.Servers) > maxServers:
-		return fmt.Errorf("--server-name may be given %d times", maxServers)
+		return fmt.Errorf("--server-name may be given at most %d times", maxServers)
 	}
 	for _, name := range slices.Concat(o.Only, o.Skip) {
 		if !isCheckOrGroup(name) {

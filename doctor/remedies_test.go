@@ -99,7 +99,7 @@ func TestGuess(t *testing.T) {
 	s.anonymous()
 	s.outside()
 	want := map[string]string{
-		"sfu.addresses": "LiveKit answers at wss://" + sfuHost + ", beside the service; ",
+		"sfu.addresses": "LiveKit answers at wss://" + sfuHost + ", which doctor guessed from the service's address; ",
 		"sfu.websocket": "so it arrives", "sfu.tcp_port": "port 7881",
 	}
 	for _, c := range s.examine().Checks {

@@ -16,9 +16,9 @@ import (
 // livekit has the checks of the SFU.
 type livekit struct{ *exam }
 
-// steps are the checks of LiveKit. Inside, they use LiveKit's API and need the
-// API key. Outside, they use the tokens that the service gives the user, if
-// --user names one.
+// steps are the checks of LiveKit. Without --outside, they use LiveKit's
+// API and need the API key. With --outside, they use the tokens that the
+// service gives the user, if --user names one.
 func (e livekit) steps() []engine.Step {
 	outside, m := e.o.Outside, media(e)
 	join := "sfu.join"
@@ -81,7 +81,7 @@ func (e livekit) sfuAddresses(ctx context.Context) engine.Finding {
 		return e.reach(ctx, placeOf("sfu", e.sfuURL()))
 	case e.o.Outside && e.guessSFU(ctx):
 		f := e.reach(ctx, placeOf("sfu", e.sfuURL()))
-		f.Seen = fmt.Sprintf("LiveKit answers at %s, beside the service; %s", e.sfuAt, f.Seen)
+		f.Seen = fmt.Sprintf("LiveKit answers at %s, which doctor guessed from the service's address; %s", e.sfuAt, f.Seen)
 		return f
 	case e.o.Outside && e.at == nil:
 		return na("the address of LiveKit is unknown, and doctor cannot look for it beside this service, because this service was not found")

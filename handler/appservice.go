@@ -48,7 +48,7 @@ var (
 // routeTransaction is the path to which the homeserver sends events.
 const routeTransaction = "/_matrix/app/v1/transactions/{txnID}"
 
-// routes adds the endpoints for the homeserver to h.
+// routes adds to h the endpoints that the homeserver calls.
 func (s *AppService) routes(h *Handler) {
 	for _, prefix := range clientPrefixes {
 		h.mux.Post(prefix+"/get_token", s.proxied(byClient("get_token"), serveJSON(h.bodies, h.proxiedToken)))

@@ -46,7 +46,7 @@ type options struct {
 func main() {
 	var o options
 	flag.StringVar(&o.binary, "binary", "", "the service's `file`; if empty, the service is built from this source")
-	flag.StringVar(&o.only, "only", "", "make this `attack` alone")
+	flag.StringVar(&o.only, "only", "", "make only this `attack`")
 	flag.BoolVar(&o.spoiled, "spoiled", false, "build the service without the bound on the size of TLS handshakes, and fail if the attack \"junk\" then shows no fault")
 	flag.StringVar(&o.role, "role", "", "used only by this program, for the processes that it starts")
 	flag.StringVar(&o.dir, "dir", "", "used only by this program, for the processes that it starts")
@@ -111,8 +111,8 @@ func enter(ctx context.Context, o options) error {
 	return nil
 }
 
-// judgeService makes the attacks and judges the result. It runs inside the
-// namespaces.
+// judgeService makes the attacks and judges the result. It runs in a
+// process of its own, which has its own network and mount namespaces.
 func judgeService(ctx context.Context, o options) (err error) {
 	if err := isolate(o.dir); err != nil {
 		return fmt.Errorf("preparing the network namespace: %w", err)

@@ -65,7 +65,7 @@ func (p *probe) note(took time.Duration, status int, err error) {
 // mark is a moment of the run. In the probe's list of times, the requests that
 // ended after this moment begin at index n.
 type mark struct {
-	n  int // how many requests had ended at that moment
+	n  int // how many requests had ended at the time in the field at
 	at time.Time
 }
 

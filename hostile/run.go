@@ -59,7 +59,7 @@ func (r *run) figures(ctx context.Context, only string) (f figures, err error) {
 		list = slices.DeleteFunc(list, func(a attack) bool { return a.name != only })
 		f.before, f.alone = f.fresh, true
 	}
-	fmt.Printf("%-10s %7s %7s %9s %6s  %s\n", "attack", "p50 ms", "p99 ms", "peak MB", "RSS MB", "answers; what it is")
+	fmt.Printf("%-10s %7s %7s %9s %6s  %s\n", "attack", "p50 ms", "p99 ms", "peak MB", "RSS MB", "answers; what the attack is")
 	start := r.probe.mark()
 	for _, a := range list {
 		mark := r.probe.mark()

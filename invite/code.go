@@ -31,8 +31,9 @@ func (m *modules) light(row, column int) bool {
 	return !m.Black(column, row)
 }
 
-// halves has the character for each pair of modules, one above the other. The key
-// says whether the upper module is light, and whether the lower one is.
+// halves has the character that draws two squares (modules) of a QR code, one above
+// the other. The key says whether the upper module is light, and whether the lower
+// one is.
 var halves = map[[2]bool]string{{true, true}: "█", {true, false}: "▀", {false, true}: "▄", {false, false}: " "}
 
 func (m *modules) draw(colour bool) string {

@@ -76,7 +76,7 @@ func (j Job) check() error {
 	case !slices.Contains(States(), j.State):
 		return fmt.Errorf("%.40q is not a state of a job", j.State)
 	case len(j.Replaces) > maxReplaced:
-		return fmt.Errorf("the record replaces %d delegations, more than %d", len(j.Replaces), maxReplaced)
+		return fmt.Errorf("the record replaces %d delegations, but at most %d are allowed", len(j.Replaces), maxReplaced)
 	case slices.Contains(j.Replaces, j.DelayID):
 		return errors.New("the record replaces its own delegation")
 	}

@@ -49,9 +49,8 @@ func Period(d time.Duration) time.Duration {
 }
 
 // longestPeriod returns the longest allowed time between two restarts: 80 % of the
-// delay. For a delay of less than 150 s, [Period] is shorter than that. With such a
-// delay, restarts are up to 80 % of the delay apart only if the homeserver allows too
-// few requests.
+// delay. For a delay of less than 150 s, [Period] is shorter. The time between two
+// restarts is then longer than Period only if the homeserver allows too few requests.
 func longestPeriod(d time.Duration) time.Duration { return d / 5 * 4 }
 
 // RestartDue returns the time at which the next restart first became due. If the keeper

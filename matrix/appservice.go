@@ -252,7 +252,7 @@ func (a *AppService) askAt(ctx context.Context, base, method, path string, body 
 	case err != nil:
 		return 0, nil, noAnswer(err)
 	case len(answer) > maxAppServiceBytes:
-		return 0, nil, &AppServiceError{Cause: CauseTooLarge, Status: resp.StatusCode, Err: errors.New("the answer is larger than a homeserver's answer can be")}
+		return 0, nil, &AppServiceError{Cause: CauseTooLarge, Status: resp.StatusCode, Err: errors.New("the answer is larger than this service accepts")}
 	}
 	return resp.StatusCode, answer, nil
 }

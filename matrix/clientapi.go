@@ -182,7 +182,7 @@ func (c *ClientAPIs) get(ctx context.Context, named bool, address string, limit 
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	if err == nil && int64(len(body)) > limit {
-		err = refusal{"the answer is larger than that of any honest homeserver"}
+		err = refusal{"the answer is larger than this service accepts"}
 	}
 	return resp.StatusCode, body, err
 }

@@ -95,9 +95,9 @@ func TestDelegationToLoopbackIsRefused(t *testing.T) {
 	}
 }
 
-// publicBeyond makes the world check real connections, which are the
-// connections to addresses that begin with 127. The check permits only public
-// addresses, as in the service. All other connections stay in memory.
+// publicBeyond makes the world refuse connections to addresses that begin with
+// 127, as the service does, because these addresses are not public. All other
+// connections stay in memory.
 func (w *world) publicBeyond() {
 	real := outbound.Dialer{Permit: outbound.PublicOnly(nil)}
 	w.resolver.OtherTransport.Dial =

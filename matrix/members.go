@@ -25,7 +25,7 @@ func (e *badAnswer) Error() string { return e.why }
 var (
 	errNoMembers = &badAnswer{CauseNotJSON, `the answer is not {"joined": {…}}`}
 	errNoUser    = &badAnswer{CauseNotJSON, "the answer holds no user id"}
-	errHuge      = &badAnswer{CauseTooLarge, "the answer is larger than a homeserver's answer can be"}
+	errHuge      = &badAnswer{CauseTooLarge, "the answer is larger than this service accepts"}
 )
 
 // readMembers calls see with each key of the object "joined". It keeps no

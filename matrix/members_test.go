@@ -63,7 +63,7 @@ func TestTooLarge(t *testing.T) {
 	const most = 1 << 20
 	endless := &repeated{start: `{"joined":{"@a:b":{}`, again: `,"@a:b":{"display_name":"` + strings.Repeat("x", 1000) + `"}`}
 	err := matrix.ReadMembers(endless, most, func(string) {})
-	if err == nil || !strings.Contains(err.Error(), "larger than a homeserver's answer can be") || endless.read > most {
+	if err == nil || !strings.Contains(err.Error(), "larger than this service accepts") || endless.read > most {
 		t.Errorf("got %v after %d bytes, want that it is too large after %d", err, endless.read, most)
 	}
 }

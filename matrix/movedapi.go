@@ -72,7 +72,7 @@ func movedBy(err error, named bool) bool {
 
 // doubt is called after a failed request to the URL base. The API may have
 // moved, so the next caller looks it up again. [ClientAPIs.doubt] does the same
-// for other servers.
+// for the homeservers that hold delayed events.
 func (b *clientBase) doubt(base string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -88,8 +88,9 @@ func (r *refusals) of(named bool) *simplelru.LRU[ServerName, time.Time] {
 	return *class
 }
 
-// Refuses reports whether server has required authentication in about the last
-// 10 min, and has not managed an event for this service since then. If Refuses
+// Refuses reports whether server has required authentication for a restart, send or
+// cancel in about the last 10 min. It returns false again after such a request has
+// ended with [ResultDone] or [ResultGone]. If Refuses
 // returns true, this service takes over no leave of the server's users.
 func (d *DelayedEvents) Refuses(server ServerName) bool {
 	return d.refusals.has(server, d.APIs.isNamed(server), time.Now())

@@ -41,12 +41,12 @@ func TestServerThatNeedsAToken(t *testing.T) {
 		if len(told) != 1 || told[0] != a {
 			t.Errorf("told of %v, want a.test once", told)
 		}
-		// These answers say nothing about authentication, so they change
-		// nothing.
+		// These answers do not say whether the server requires authentication, so
+		// Refuses must still return true.
 		answer(500, "")
 		answer(401, `{"errcode":"M_UNKNOWN_TOKEN"}`)
 		// The service probes the server every 10 min, and the server may take
-		// 15 s to answer.
+		// 15 s to answer. Only then may Refuses return false.
 		time.Sleep(10*time.Minute + 14*time.Second)
 		if !events.Refuses(a) {
 			t.Error("Refuses after 10 min 14 s: got false, want true until a probe can have been answered")
@@ -117,6 +117,6 @@ func TestKnownAPIDoesNotWait(t *testing.T) {
 				t.Errorf("within %v: got %v after %v, want no error within half of that, and 500 ms", limit, err, took)
 			}
 		}
-		time.Sleep(10 * time.Second) // waits until the search for a new API gives up, which needs a goroutine
+		time.Sleep(10 * time.Second) // until then, the search for a new API gives up, and its goroutine ends, as synctest requires
 	})
 }

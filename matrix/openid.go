@@ -163,7 +163,7 @@ func (c *class) admit(ctx context.Context, server ServerName, from netip.Prefix)
 		}
 		release()
 		if err := ctx.Err(); err != nil {
-			return nil, err // checks ctx, because Acquire takes a free permit even if ctx has ended
+			return nil, err // without this, the loop could go on, because Acquire takes a free permit even if ctx has ended
 		}
 	}
 }

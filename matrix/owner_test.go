@@ -164,8 +164,9 @@ func TestLookUp(t *testing.T) {
 	}
 }
 
-// TestLookUpAnswers checks that LookUp finds the delay in either of two fields.
-// It also checks answers that are not valid.
+// TestLookUpAnswers checks that LookUp finds the delay in the homeserver's
+// answer, in the field delay_ms or in the field delay. It also checks answers
+// that are not valid.
 func TestLookUpAnswers(t *testing.T) {
 	for _, tt := range []struct {
 		body string

@@ -41,7 +41,7 @@ func TestASlowServerDoesNotHoldOthersUp(t *testing.T) {
 			_, err := api.RemoteToken(t.Context(), matrixtest.ServerName(t, server), json.RawMessage(`{}`))
 			return err
 		}
-		if err := ask("fast.test"); err != nil { // this request makes the service find the API
+		if err := ask("fast.test"); err != nil { // this request makes the service find the API of a.test, our own homeserver
 			t.Fatal(err)
 		}
 		start := time.Now()

@@ -157,8 +157,8 @@ func untilExpiry(expires string, now time.Time) (time.Duration, bool) {
 	return at.Sub(now), true
 }
 
-// absentRetry returns the pause before the next fetch, after n definite answers
-// in a row that there is no document.
+// absentRetry returns the pause before the service asks a server again for its
+// well-known document. The server has said n times in a row that it has none.
 func absentRetry(n int) time.Duration {
 	return min(firstAbsentRetry<<min(n-1, 4), maxAbsentRetry)
 }

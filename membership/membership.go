@@ -97,8 +97,8 @@ func (l *Lookup) IsJoinedNow(ctx context.Context, room matrix.RoomID, user matri
 }
 
 // AreJoinedNow is like IsJoinedNow, but asks one question about several users
-// of one room. The answers are in the order of users. The source must be a
-// [Rooms].
+// of one room. The answers are in the order of users. l must be a Lookup
+// that [NewLookup] made with a [Rooms] as its source.
 func (l *Lookup) AreJoinedNow(ctx context.Context, room matrix.RoomID, users []matrix.UserID) ([]bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()

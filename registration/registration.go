@@ -147,6 +147,7 @@ func printFaults(w io.Writer, err error) {
 	command.PrintFaults(w, command.Program+" registration", err)
 }
 
-// ids returns the user and the group of this process as "user:group". The next
-// steps show them, because the service's user must be able to read the file.
+// ids returns the user and the group of this process as "user:group". The printed
+// instructions (nextSteps) show them, because the user that runs the service must be
+// able to read the registration file.
 func ids() string { return fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid()) }

@@ -182,7 +182,7 @@ func yamlText(value string) string {
 // version.
 func parseAnswers(text string) (values map[string]string, unknown []string, err error) {
 	if text != "" && !strings.HasSuffix(text, "\n") {
-		return nil, nil, fmt.Errorf("%s: the last line has no line break, so the end of the file may be missing: if it is complete, add the line break; if not, remove the file, and setup takes the answers from the folder's other files", answersFile)
+		return nil, nil, fmt.Errorf("%s: the last line has no line break, so the end of the file may be missing: if it is complete, add the line break; if not, remove the file so that setup takes the answers from the folder's other files", answersFile)
 	}
 	var nodes map[string]yaml.Node
 	if err := yaml.Unmarshal([]byte(text), &nodes); err != nil {

@@ -16,7 +16,8 @@ func (l *lab) only(want int, flags ...string) {
 	l.exec(want, slices.Concat([]string{"--dir", l.dir}, flags)...)
 }
 
-// answers returns the answers that the folder remembers.
+// answers returns the answers in the folder's file answers.yaml, which setup uses in
+// its next run.
 func (l *lab) answers() map[string]string {
 	l.t.Helper()
 	values, _, err := parseAnswers(l.read(answersFile))

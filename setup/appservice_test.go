@@ -115,7 +115,7 @@ func TestAppServiceIsLeft(t *testing.T) {
 	l.run(exitOK)
 	l.says(l.out, registrationFile, "unchanged")
 	l.run(exitOK, "--appservice=false")
-	l.says(l.out, registrationFile, "used by nothing now")
+	l.says(l.out, registrationFile, "nothing uses it now")
 	for _, name := range []string{"compose.yaml", "homeserver-additions.yaml"} {
 		if strings.Contains(l.read(name), registrationFile) {
 			t.Errorf("%s: got a mention of the registration, want none", name)

@@ -74,7 +74,8 @@ func (m *history) changeAnswer() {
 	m.answers["jwt-port"] = port
 }
 
-// damage removes a file, or cuts off its end.
+// damage removes a random file of the folder, or cuts off its end. Files with
+// secrets stay as they are.
 func (m *history) damage() {
 	name := m.some()
 	if m.random.IntN(6) == 0 && slices.Contains(m.list(), sumsFile) {

@@ -154,7 +154,8 @@ func (o *options) tell(w io.Writer) {
 	fmt.Fprintf(w, "The answers of this folder:\n")
 	o.list(w)
 	fmt.Fprintf(w, `
-Nothing has been changed. An option changes its answer: --turn, --turn=false,
---homeserver-url %s. With --yes the files are written with the answers as they are.
+Nothing has been changed. To change an answer, give its option, for example --turn,
+--turn=false or --homeserver-url %s. With --yes, setup writes the files with the
+answers as they are.
 `, none)
 }

@@ -35,7 +35,7 @@ func (u *update) report(w io.Writer) {
 		}
 	}
 	for _, name := range slices.Sorted(slices.Values(u.unused)) {
-		fmt.Fprintf(w, "%-26s of an earlier run, used by nothing now: remove it\n", name)
+		fmt.Fprintf(w, "%-26s written by an earlier run, but nothing uses it now: remove it\n", name)
 	}
 }
 

@@ -44,7 +44,8 @@ func compiledIn() string {
 	return filepath.Dir(filepath.Dir(file)) // this file is in the source's subfolder setup
 }
 
-// firstSource returns the first of dirs that holds the source.
+// firstSource returns the first of dirs that holds the source of this program (see
+// isSource).
 func firstSource(dirs []string) (source, bool) {
 	for _, dir := range dirs {
 		if isSource(dir) {

@@ -109,9 +109,9 @@ func (o *options) oneOrTwo(d *dialogue) error {
 	both := len(single) > 0 && len(own) > 0
 	switch {
 	case both && d == nil && !o.given["single-host"] && !o.given["jwt-host"] && !o.given["sfu-host"]:
-		return fmt.Errorf("--single-host: %s has a path below the host name %s for one program, and %s has the own host name %s for the other: give --single-host for one form, or --jwt-host and --sfu-host for the other",
+		return fmt.Errorf("%s puts one program at a path of the host name %s, but %s gives the other program its own host name, %s: give --single-host to use paths for both, or --jwt-host and --sfu-host to use two host names",
 			single[0].Place, single[0].Value, own[0].Place, own[0].Value)
-	case both, o.given["single-host"]: // setup must not take over own host names of the two programs
+	case both, o.given["single-host"]: // setup must not take over a separate host name for each of the two programs
 		delete(of, "jwt-host")
 		delete(of, "sfu-host")
 	}

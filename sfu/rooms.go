@@ -119,7 +119,7 @@ func (r *Rooms) ensure(ctx context.Context, room Room) (made bool, err error) {
 	return true, r.create(ctx, room)
 }
 
-var errBusy = fmt.Errorf("calls for %d rooms already wait for the SFU's answer", maxEnsuring)
+var errBusy = fmt.Errorf("this service already waits for the SFU to confirm %d other rooms", maxEnsuring)
 
 func (r *Rooms) isConfirmed(room Room) bool {
 	c, ok := r.confirmed.Peek(room) // Peek leaves the order of use unchanged, so it takes only a read lock
@@ -155,12 +155,13 @@ type Holder interface {
 	Hold(ctx context.Context, opened func()) error
 }
 
-// disconnected is the value of Rooms.life while Watch has no connection.
+// disconnected is the value of Rooms.life while Watch has no connection to the SFU.
+// Then no confirmation counts.
 const disconnected = -1
 
-// These are the pauses between two connections of Watch. Watch makes the short
-// pause after a connection that lasted longer than reconnectLater. Otherwise it
-// makes the long pause.
+// These are the pauses between two connections of Watch to the SFU. Watch makes
+// the short pause after a connection that lasted longer than reconnectLater.
+// Otherwise it makes the long pause.
 const (
 	reconnectSoon  = 100 * time.Millisecond
 	reconnectLater = time.Second

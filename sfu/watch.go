@@ -15,8 +15,8 @@ type holder struct {
 	dial    dialFunc
 }
 
-// newHolder returns a holder that connects to the API at api in the same way as
-// the given HTTP client.
+// newHolder returns a holder, which keeps a connection to the SFU open. The holder
+// connects to the API at api in the same way as the given HTTP client.
 func newHolder(api *url.URL, client *http.Client) holder {
 	secure, port := api.Scheme == "https", api.Port()
 	if port == "" {

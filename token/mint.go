@@ -123,9 +123,9 @@ func (m *Minter) appendClaims(dst []byte, g Grant, now time.Time) []byte {
 }
 
 // appendASCII appends s as the inside of a JSON string. It also escapes every
-// byte that base64url could write as '-' or '_': the bytes above 0x7e, and
-// those whose last six bits are 62 or 63. It replaces bytes that are not UTF-8
-// by U+FFFD.
+// byte that base64url could write as '-' or '_' (see [Minter.Mint]): the bytes
+// above 0x7e, and those whose last six bits are 62 or 63. It replaces bytes that
+// are not UTF-8 by U+FFFD.
 func appendASCII(dst []byte, s string) []byte {
 	for {
 		n := 0

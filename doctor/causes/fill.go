@@ -31,8 +31,8 @@ var examples = engine.Vars{
 // program. The example is the proxy in front of this service.
 var ofService = engine.Vars{"host": "jwt.example.org"}
 
-// examplesOf are the examples for one cause or one group of checks, if they
-// differ from those in the map examples.
+// examplesOf are the example values of docs/troubleshooting.md for one cause or one
+// group of checks, if they differ from those in the map examples.
 var examplesOf = map[string]engine.Vars{
 	"sfu-url-inside":    {"sfu": "ws://livekit:7880"},
 	"sfu-url-clear":     {"sfu": "ws://sfu.example.org"},

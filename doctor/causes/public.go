@@ -70,7 +70,7 @@ var runningCauses = []engine.Cause{
 		Text:   "doctor asked the service on this machine for its status, but got another answer. Either another program answers there, or the service refused the request, because it started with other API keys than doctor has now",
 		Remedy: "after a change of .env, create the container again, so that the service and doctor have the same keys: docker compose up -d --force-recreate matrixrtc-auth. If another program listens at the port of the service, stop that program"},
 	{ID: "delegation-off", Rows: []int{40, 23}, Checks: []string{"service.delegation"}, From: "inside", Status: engine.Warn, Code: connectionLost,
-		Text:   "LIVEKIT_DELEGATION is off, so this service takes over no delegated leaves: each client delays its own leave. If an outage is longer than the delay, the client drops out of its call. A member who is gone stays visible in the call until the delay has passed",
+		Text:   "LIVEKIT_DELEGATION is off, so this service takes over no delegated leaves: each client schedules its own leave at the homeserver. If an outage is longer than the delay, the client drops out of its call. A member who is gone stays visible in the call until the delay has passed",
 		Remedy: "set LIVEKIT_DELEGATION=on"},
 	{ID: "app-service-not-ready", Rows: []int{31, 36}, Checks: []string{"service.app_service"}, From: "inside", Status: engine.Fail,
 		Text:   "newer clients ask {server} for a LiveKit token and get none, because the homeserver and this service do not work together yet",

@@ -40,7 +40,7 @@ var sfuCauses = []engine.Cause{
 		Text:   "LiveKit answers the requests of this service with an error",
 		Remedy: "see LiveKit's log, which says why: docker compose logs livekit"},
 	{ID: "sfu-nodes", Rows: []int{13}, Checks: []string{"sfu.room"}, From: "inside", Status: engine.Fail, Code: openIDError,
-		Text:   "LiveKit finds no node (a server of LiveKit) that accepts a new room. Its own node refuses, too",
+		Text:   "LiveKit finds no node (a server of LiveKit) that accepts a new room. The node that got doctor's request refuses, too",
 		Remedy: "see the load of LiveKit's machine (LiveKit refuses rooms above 90 % CPU). Then check the limits in livekit.yaml. node_selector.cpu_load_limit and node_selector.sysload_limit say when a node is too busy. limit.num_tracks and limit.bytes_per_sec say when a node is full"},
 	{ID: "sfu-create", Rows: []int{13}, Checks: []string{"sfu.room"}, From: "inside", Status: engine.Fail, Code: openIDError,
 		Text:   "LiveKit answers, but does not create the room that doctor asks for",

@@ -77,7 +77,7 @@ func writeCodes(b *strings.Builder) {
 	b.WriteString("\nOlder versions of Element Call show `MISSING_MATRIX_RTC_FOCUS` instead of `MISSING_MATRIX_RTC_TRANSPORT`.\n\n")
 }
 
-// document writes the section of one cause.
+// document writes the section of docs/troubleshooting.md about the cause c.
 func document(b *strings.Builder, c engine.Cause) {
 	v := examplesOf[c.ID].Or(examplesOf[engine.GroupOf(c.Checks[0])])
 	text, remedy := Fill(c.Text, v), Fill(c.Remedy, v)

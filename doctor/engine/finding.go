@@ -84,8 +84,8 @@ type Cause struct {
 	// Kind is the same for all causes that are the same fault at different
 	// places. It is "" if there is only one such cause.
 	Kind string
-	// Rows are the lines of doctor/causes/testdata/failures.txt that the cause
-	// explains.
+	// Rows are the numbers of the lines in doctor/causes/testdata/failures.txt
+	// that the cause explains. Each line of that file begins with its number.
 	Rows []int
 	// Checks are the ids of the checks that may find the cause.
 	Checks []string
@@ -93,8 +93,8 @@ type Cause struct {
 	From string
 	// Status is Fail for most causes. It is Warn if the operator may have intended
 	// the setting, or if doctor cannot judge the setting. It is OK for a note. A
-	// note is an entry of the table that no check finds. It describes what people
-	// mistake for a cause.
+	// note is a Cause that no check finds, in the table of package causes. It
+	// describes what people mistake for a cause.
 	Status Status
 	// Blocks is for a cause with the Status Warn. If it is true, and a check has
 	// found the cause, doctor does not make the checks that need this check.

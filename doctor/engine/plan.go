@@ -20,7 +20,7 @@ type Plan struct {
 	// Applies is nil, every explanation counts.
 	Applies func(x Explanation, s Step) bool
 	// Twins maps the id of a step to the other steps that may examine the same
-	// place.
+	// place and find the same fault. Finding.At says what a place is.
 	Twins map[string][]string
 	// Told is about causes that several steps may find. It maps the id of such a
 	// cause to the ids of the steps. The first step in the list that finds the
@@ -37,7 +37,7 @@ type Plan struct {
 type Step struct {
 	ID     string
 	Server string // the name of the server under test if there are several; else ""
-	Of     string // if not "", the ids in this step mean the steps for the server Of, instead of those for Server
+	Of     string // if not "", the ids in this step mean steps for the server Of, not for Server
 
 	Needs, Any, After string // ids of other steps, for the fields of Check with these names
 	Limit, Grace      time.Duration

@@ -110,7 +110,7 @@ func (p *page) group(g Group, checks []Result) {
 // above returns a remark that says how many faults are above the part of the
 // report that fits on the screen; "" if there are none.
 func (p *page) above() string {
-	const prompt = 1 // the line of the shell's prompt
+	const prompt = 1 // the shell's prompt takes one line
 	first := len(p.lines) + 1 + prompt - p.Height
 	n := 0
 	for _, at := range p.faults {

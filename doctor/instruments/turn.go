@@ -62,7 +62,7 @@ func hostPort(rest, port string) (host, p string) {
 // TURNStage is how far a request to a TURN server came before it failed.
 type TURNStage int
 
-// The stages, in their order in a request.
+// The stages of a request to a TURN server, in their order.
 const (
 	TURNConnect TURNStage = iota
 	TURNTLS

@@ -23,7 +23,8 @@ type nameServer struct {
 	deaf  bool // true if the server does not answer questions about SRV records
 }
 
-// serveNames starts a name server, which runs until its world ends.
+// serveNames starts a name server on 127.0.0.1:53. The name server runs until its field
+// conn is closed, which world.end does.
 func serveNames() (*nameServer, error) {
 	conn, err := net.ListenPacket("udp", "127.0.0.1:53")
 	if err != nil {

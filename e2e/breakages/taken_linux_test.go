@@ -147,7 +147,7 @@ func behindOneCaddy(d *deployment) {
 // users find the service only by the well-known file.
 func carries(ctx context.Context, t *testing.T, d deployment, guide string) {
 	t.Helper()
-	if err := os.Setenv("SSL_CERT_FILE", filepath.Join(d.dir, "root.pem")); err != nil { // only this test runs in this process
+	if err := os.Setenv("SSL_CERT_FILE", filepath.Join(d.dir, "root.pem")); err != nil { // no other test runs in this process, so none gets this variable
 		t.Fatal(err)
 	}
 	a, b := call(ctx, t, d, "anna-"+guide), call(ctx, t, d, "ben-"+guide)

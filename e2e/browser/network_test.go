@@ -9,8 +9,9 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// cut is how long a client has no network. flat is the minimum part of this time in
-// which the others must receive nothing from the client.
+// cut is how long Alice's client has no network. Within this time, Bob must receive
+// nothing for at least flat, and Alice for at least half of flat. Otherwise the cut had
+// no effect.
 const (
 	cut  = 8 * time.Second
 	flat = 5 * time.Second

@@ -133,7 +133,8 @@ func next[T any](ctx context.Context, c <-chan T) (T, error) {
 // for any reason.
 func (p *Participant) Left() <-chan struct{} { return p.left }
 
-// Leave leaves the room. It returns when the SFU has had time to read that.
+// Leave tells the SFU that the participant leaves the room. Leave returns after the
+// time goodbye, so that the SFU can read this.
 func (p *Participant) Leave() {
 	p.room.Disconnect()
 	time.Sleep(goodbye)

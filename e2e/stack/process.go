@@ -108,9 +108,9 @@ func (p *process) fault(format string, args ...any) error {
 	return fmt.Errorf("%s %s\n%s", p.name, fmt.Sprintf(format, args...), p.log.Tail(20))
 }
 
-// ending says how the method stop ends a process. stop sends SIGTERM immediately. It
-// sends SIGTERM again after the time in the field again, unless that is 0. If the
-// process still runs after the time in the field kill, stop sends SIGKILL.
+// ending says how the method stop ends a process. stop sends SIGTERM immediately, and
+// a second SIGTERM after the time ending.again, unless that is 0. If the process still
+// runs after the time ending.kill, stop sends SIGKILL.
 type ending struct{ again, kill time.Duration }
 
 var errKilled = errors.New("did not end in time and was killed")

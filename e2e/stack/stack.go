@@ -78,7 +78,8 @@ type Stack struct {
 // keyName is the name of the API key in livekit.yaml.example (webhook.api_key).
 const keyName = "matrixrtc"
 
-// Start returns when all parts answer. Even after an error, the caller must call Stop.
+// Start starts all parts of the stack, and returns when all of them answer. Even after
+// an error, the caller must call Stop.
 func (s *Stack) Start(ctx context.Context) error {
 	if err := s.assemble(ctx); err != nil {
 		return err
@@ -174,7 +175,8 @@ func (s *Stack) assemble(ctx context.Context) error {
 // SetMode changes the mode of Element Call for calls that start later.
 func (s *Stack) SetMode(mode Mode) error { return s.page.setMode(mode) }
 
-// Login tells the page which user calls, and in which room.
+// Login tells the page that runs Element Call which user calls, and in which Matrix
+// room.
 type Login struct {
 	UserID      string `json:"userId"`
 	DeviceID    string `json:"deviceId"`

@@ -78,8 +78,8 @@ func (c *Clock) Now() time.Time {
 // Since returns how much time has passed since t, a time of this clock.
 func (c *Clock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
 
-// noteSleep calls slept. If the result is larger than the value in c.sleep,
-// noteSleep stores the result there.
+// noteSleep asks c.slept how long the machine has slept. If that is longer than the
+// time in c.sleep, noteSleep stores it there.
 func (c *Clock) noteSleep() {
 	slept := int64(c.slept())
 	for {

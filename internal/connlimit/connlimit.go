@@ -84,7 +84,7 @@ type Listener struct {
 
 // New returns a Listener that accepts connections from l. Its settings are o.
 func New(l net.Listener, o Options) *Listener {
-	o.Keep = append(slices.Clone(o.Keep), "Connection") // because net/http itself reads this header
+	o.Keep = append(slices.Clone(o.Keep), "Connection") // the caller need not list this header: net/http itself reads it
 	return &Listener{
 		Listener: l,
 		options:  o,

@@ -196,8 +196,8 @@ func TestAnsweringIsNotLate(t *testing.T) {
 	})
 }
 
-// TestNothingStays checks that a closed connection gives its place and its share
-// back exactly once, even if it is closed twice.
+// TestNothingStays checks a connection that is closed twice. It must give back its
+// place and its part of the client network's share exactly once.
 func TestNothingStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDoor()

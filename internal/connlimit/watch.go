@@ -74,8 +74,8 @@ func (w *watch) start() {
 	}
 }
 
-// end must be called when the handler has returned. net/http then ends its watch,
-// so w must not begin another one.
+// end must be called when the handler has returned. net/http then no longer watches
+// for a client that disconnects, so w must not begin that watch any more.
 func (w *watch) end() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -57,7 +57,8 @@ func (c *bounded) Done() <-chan struct{} {
 	return c.started.Done()
 }
 
-// start makes the context with a timer. The caller holds c.mu.
+// start makes c.started, the context with a timer, unless it exists already. The
+// caller holds c.mu.
 func (c *bounded) start() {
 	if c.started != nil {
 		return

@@ -37,7 +37,7 @@ type Inquiries[Subject, Asker comparable, V any] struct {
 // inquiry is one question about one subject, with its answer.
 type inquiry[Asker comparable, V any] struct {
 	callers int             // how many callers wait for the answer
-	begun   context.Context // a context that ends when find is called
+	begun   context.Context // a context that ends when the inquiry calls find, the function that gets the answer
 	begin   context.CancelFunc
 	from    Asker           // the asker whose permit the inquiry uses
 	held    context.Context // a context that ends when [Hold] is called for this inquiry

@@ -53,10 +53,10 @@ func (c packetConn) Close() error {
 // the listener's descriptor.
 const atMost = 5 * time.Second
 
-// free closes c and waits until a new listener can use c's address. It finds this out
-// by calling the function again, which tries to listen on the address. While free does
-// so, it holds syscall.ForkLock, so that no new process inherits a listener that again
-// has opened. On systems other than Linux, free closes c and does not wait, because
+// free closes c and waits until a new listener can use c's address. To find this out,
+// it calls its argument again, a function that tries to listen on the address. While
+// free does so, it holds syscall.ForkLock, so that no new process inherits the new
+// listener. On systems other than Linux, free closes c and does not wait, because
 // package net takes this lock itself there.
 func free(c io.Closer, again func() (io.Closer, error)) error {
 	if runtime.GOOS != "linux" {

@@ -15,7 +15,7 @@ type Status struct {
 	Cause error
 }
 
-// The values of Trouble.
+// These are the values of [Status.Trouble] if the log has a problem.
 const (
 	LinesWait    = "the log cannot be written: lines wait"
 	LinesAreLost = "the log cannot be written: lines are lost"

@@ -46,8 +46,8 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (conn
 	return conn, err
 }
 
-// control runs before a socket connects to address. It returns an error if the
-// socket must not connect.
+// control runs before a socket connects to address. It returns an error if Permit
+// refuses the address, or if the socket gets no place at the host (visit.enter).
 func (d *Dialer) control(ctx context.Context, _, address string, _ syscall.RawConn) error {
 	ap, err := netip.ParseAddrPort(address)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 type questions struct {
 	mu    sync.Mutex
 	asked int
-	held  int           // the number of the question to delay; 0 for none
+	held  int           // the number of the DNS question to delay, counted from 1; 0 for none
 	until chan struct{} // closed when the delayed question may go on
 	fails func(n int) error
 }
@@ -58,7 +58,7 @@ func TestLateLookUps(t *testing.T) {
 	for name, c := range map[string]struct {
 		fails         func(n int) error
 		leaves        bool // whether the first caller leaves before the end
-		early, noFile bool // early says whether the first caller must learn that no file could be opened; noFile says it of the second caller
+		early, noFile bool // whether the first caller (early) and the second caller (noFile) must learn that no file could be opened
 	}{
 		"no file for any":       {fails: noFile, early: true, noFile: true},
 		"no file for the first": {fails: first, early: true},

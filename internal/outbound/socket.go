@@ -38,13 +38,13 @@ type socket struct {
 	handshake *handshake // the handshake in progress; nil if there is none
 	limited   bool       // whether the field left bounds the bytes that can be read
 	left      int64      // how many more bytes can be read
-	most      int64      // the highest number of bytes that were read after the handshake, and that credit had not yet counted as part of an answer
+	most      int64      // the highest number, so far, of bytes that were read after the handshake, minus those that credit has counted as part of an answer
 }
 
 // handshake is a TLS handshake in progress.
 type handshake struct {
 	ctx        context.Context // the context of the request that opens the connection
-	answerTime time.Duration   // how long the server may take for the handshake, without our own waits
+	answerTime time.Duration   // how long the server may take for the handshake; the time that reserve waits does not count
 	reserved   bool            // whether the handshake has taken MaxHandshake bytes from the pool
 	err        error           // why the socket ended the handshake; nil if it did not
 }

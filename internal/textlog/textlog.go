@@ -98,7 +98,7 @@ type kind int
 const (
 	bare   kind = iota // without quotation marks
 	quoted             // between quotation marks
-	other              // slog.TextHandler must write it
+	other              // this package does not write such a text: slog.TextHandler does
 )
 
 func appendText(b []byte, text string) (_ []byte, ok bool) {

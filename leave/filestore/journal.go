@@ -253,7 +253,7 @@ func (j *journal) dropNext() {
 	}
 	j.next.Close()
 	if err := j.disk.remove(j.successor()); err != nil {
-		j.log.Warn("leave file: cannot remove the unfinished new file", "err", err)
+		j.log.Warn("leave file: the unfinished replacement of the leave file could not be removed", "err", err)
 	}
 	j.next, j.rest = nil, nil
 }

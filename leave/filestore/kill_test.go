@@ -100,9 +100,10 @@ func wantAllDue(t *testing.T, s *Store) {
 	}
 }
 
-// writeUntilKilled runs a child process, and kills it after the given number of
-// lines (words). For each job number, the map last gets the word of the last line
-// that the child printed about that job.
+// writeUntilKilled runs a child process, and kills it after it has printed the given
+// number of lines (words). Each line has a word and a job's number. For each job
+// number, writeUntilKilled stores in the map last the word of the last line about that
+// job.
 func writeUntilKilled(t *testing.T, path string, words int, last map[int]string) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestKill$")

@@ -47,8 +47,8 @@ var losses = map[string]func(t *testing.T, path string) error{
 	},
 }
 
-// TestLost changes or removes the file while the store is open, as another program
-// could do. The store must write the file again with all jobs, at its next write or at
+// TestLost changes or removes the store's file while the store is open, as another
+// program could do. The store must write the file again with all jobs, at its next write or at
 // its next check.
 func TestLost(t *testing.T) {
 	for name, lose := range losses {

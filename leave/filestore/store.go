@@ -159,7 +159,8 @@ func (s *Store) join(keys []leave.Key) (*group, error) {
 	}
 	if s.group == nil {
 		s.group = &group{keys: map[leave.Key]struct{}{}, written: make(chan struct{})}
-		// This cannot block: when write takes a value from wake, it also takes the group.
+		// This cannot block. The channel wake has room for one value, and each value
+		// stands for one group. There is no group now, so wake is empty.
 		s.wake <- struct{}{}
 	}
 	for _, key := range keys {

@@ -70,7 +70,7 @@ func (k *Keeper) serve(ctx context.Context, t task, permits chan struct{}) {
 type task struct {
 	leave.Job
 	claimed time.Time     // when the keeper asked the store for the lease, by the keeper's clock
-	ahead   time.Duration // how far the wall clock was ahead of the keeper's clock at that moment
+	ahead   time.Duration // how far the wall clock was ahead of the keeper's clock at the time claimed
 	free    func()        // gives back the homeserver's worker, if the task has one; further calls do nothing
 }
 

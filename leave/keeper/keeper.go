@@ -143,10 +143,12 @@ func (k *Keeper) now() time.Time {
 	return k.Clock.Now()
 }
 
-// round records that the loop of Run goes on. In two cases, it also sets k.began to now:
-// if the process was frozen or the machine slept, and while the store's database is
-// away, because the keeper cannot reach jobs that only the database has. The time that a
-// job waited before k.began does not count against the job (see [leave.Job.Over]).
+// round records that the loop of Run goes on. The time that a job waited before k.began
+// does not count against the job (see [leave.Job.Over]). So round sets k.began to now in
+// two cases in which the keeper could not work on jobs:
+//   - The process was frozen, or the machine slept.
+//   - The store's database is away. The keeper cannot reach jobs that only the database
+//     has.
 func (k *Keeper) round(now time.Time) {
 	if k.Stalled(now) || k.degraded() {
 		k.began.Store(now.UnixMilli())

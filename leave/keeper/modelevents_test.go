@@ -133,9 +133,9 @@ func (m *model) sfuAway() {
 
 // proxyAnswers makes the SFU go away, while a proxy holds the connections and answers
 // in the SFU's place. Clients can still delegate. At the end the participant comes
-// back, and stays for the time grace.Outage. If the participant left earlier, the
-// keeper could send the leave at once. It does so after two answers of the SFU without
-// the participant, if it has not noticed the outage.
+// back, and stays for the time grace.Outage, because the keeper may not have noticed the
+// outage. If the participant left earlier, such a keeper would send the leave after two
+// answers of the SFU without the participant.
 func (m *model) proxyAnswers() {
 	m.fake.FailAlways([]sfutest.Fault{sfutest.Status(502), sfutest.Status(404), sfutest.Garbage()}[m.random.IntN(3)])
 	m.restartAll()

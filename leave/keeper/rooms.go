@@ -30,7 +30,7 @@ const (
 func (k *Keeper) restoreRooms(ctx context.Context) (missing int, ok bool) {
 	rooms, err := k.Store.Rooms(ctx)
 	if err != nil {
-		k.Log.Error("leave: the rooms that the SFU may have lost could not be listed", "err", err)
+		k.Log.Error("leave: the store could not list the rooms that the SFU may have lost", "err", err)
 		return 0, false
 	}
 	left := k.createRooms(ctx, rooms)

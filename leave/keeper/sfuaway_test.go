@@ -15,7 +15,7 @@ import (
 func TestSilentSFU(t *testing.T) {
 	for _, c := range []struct {
 		shared, reports bool
-		inCall, after   int32 // how often the keeper must have called Silent before the participant left, and at the end of the test
+		inCall, after   int32 // how often the keeper must have called its function Silent before the participant left, and at the end of the test
 	}{
 		{inCall: 1, after: 1},
 		{shared: true, after: 1},

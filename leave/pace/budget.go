@@ -19,9 +19,9 @@ type Budget struct {
 	// Replicas do not share this number: each replica may send as many requests. 0 means
 	// that there is no limit.
 	Rate float64
-	// Unbound, if set, reports whether a homeserver does not limit this service. An
-	// answer 429 of such a homeserver lowers its rate, which then rises slowly. The
-	// homeserver has a limit only until its rate is back at Rate.
+	// Unbound, if set, reports whether Rate does not apply to a homeserver. If such a
+	// homeserver answers 429, this process limits its requests to it to a lower rate,
+	// which then rises slowly. When it has risen to Rate, the limit ends.
 	Unbound func(matrix.ServerName) bool
 	// Limited, if set, is called when a homeserver answers 429. It is called at most
 	// once an hour for each homeserver.
@@ -66,7 +66,7 @@ func (b *Budget) free(server matrix.ServerName, now time.Time) bool {
 	return !known || bk.fill(b.Rate, now).rate >= b.Rate
 }
 
-// shut returns the rest of the time of the server's last Retry-After, in which the server
+// shut returns how much of the server's last Retry-After is left. Until then the server
 // wants no requests. Take uses shut if no other limit applies to the server (see free).
 // For the urgency Last, shut returns 0. The caller holds b.mu.
 func (b *Budget) shut(server matrix.ServerName, u Urgency, now time.Time) time.Duration {

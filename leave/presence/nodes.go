@@ -155,11 +155,11 @@ func isFourth(room sfu.Room, now time.Time, every time.Duration) bool {
 	every = max(every, time.Millisecond)
 	four := looksPerQuestion * every
 	now = now.Add(time.Duration(h.Sum64() % uint64(four)))
-	late := every / 8 // a question that comes late by at most this time still counts as the fourth one
+	late := every / 8 // a fourth question that comes late by at most this time still counts as a fourth one
 	return now.Sub(now.Truncate(four)) <= every+late
 }
 
-// lose records that a node is lost.
+// lose records that the SFU has said, at the time now, that no node held a session.
 func (n *nodes) lose(now time.Time) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -131,7 +131,8 @@ func parseScore(text string) (int64, error) {
 	return int64(score), nil
 }
 
-// parsePart parses the number of a part (see partHead).
+// parsePart parses the number of a part. The due times of jobs are divided into
+// numbered parts (see partHead).
 func parsePart(text string) (int, error) {
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 0 || n >= shards {

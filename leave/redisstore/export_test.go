@@ -33,8 +33,8 @@ const Connections = connections
 // the second record format (the newer one).
 const Parts = shards
 
-// Part returns the number of the part that has the due times of the room's jobs (see
-// Parts).
+// Part returns a number below [Parts]. It says in which part the store keeps the due
+// times of the room's jobs.
 func Part(room sfu.Room) int { return shard(room) }
 
 // BeforeScripts makes s call f before it runs a script in Redis.

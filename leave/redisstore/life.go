@@ -24,12 +24,13 @@ type life struct {
 // The epoch is a random text. The server gets a new one after each loss of data.
 type known struct {
 	epoch  string // "" before this process has reached the server
-	writes uint64 // the number of writes by all processes that this process knows of; Redis must have counted at least as many
-	wrote  uint64 // the count of writes right after this process's last write; 0 if the script does not check it
+	writes uint64 // how many writes (by all processes) this process knows of; Redis must have counted at least as many
+	wrote  uint64 // the count of writes right after this process's last write; 0 tells the script not to check this count
 }
 
-// rememberWrote is a time after this process's last write. During this time, the
-// scripts check known.wrote. Redis keeps that count for an hour longer.
+// rememberWrote is how long after this process's last write the scripts check
+// known.wrote (the count of writes right after that write). Redis keeps this count for
+// an hour longer.
 const rememberWrote = 24 * time.Hour
 
 // expected returns what the next script must find in Redis.
@@ -71,14 +72,16 @@ func (l *life) end(epoch string) {
 	}
 }
 
-// begin records a new epoch. writes is how many writes there were when the epoch began.
+// begin records the present epoch of the Redis server, and that this epoch has not
+// ended. writes is the count of writes that the server sent together with the epoch.
 func (l *life) begin(epoch string, writes uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.known, l.ended = known{epoch: epoch, writes: writes}, false
 }
 
-// state returns the server's epoch, and whether the epoch has ended.
+// state returns the epoch of the Redis server, and whether that epoch has ended, which
+// means that the server has lost its jobs.
 func (l *life) state() (epoch string, ended bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -14,7 +14,7 @@ import (
 
 const (
 	// page is how many jobs one script reads or writes at most. There is a limit because
-	// the server does nothing else while a script runs.
+	// Redis does nothing else while a script runs.
 	page = 200
 	// mostClaimed is how many jobs one script leases at most.
 	mostClaimed = 1000
@@ -67,7 +67,9 @@ func rooms(names []string) []sfu.Room {
 	return rooms
 }
 
-// Count returns how many jobs the store has.
+// Count returns how many jobs the store has: in all, in each state, of user, and of the
+// user's homeserver. It also returns how many restarts per second the jobs of the user
+// and of the user's homeserver need.
 func (s *Store) Count(ctx context.Context, user matrix.UserID) (leave.Counts, error) {
 	fields, fields2 := counters(user)
 	args := append(append([]any{len(fields)}, fields...), fields2...)

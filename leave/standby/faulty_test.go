@@ -62,8 +62,8 @@ func (f *faulty) set(what fault) {
 }
 
 // forget makes the store lose all its jobs. Each replica calls the store through its own
-// faulty. The argument ends has these faulties of all replicas. Their calls now return
-// ErrForgotten.
+// value of the type faulty, and ends holds the values of all replicas. From now on,
+// calls through these values return ErrForgotten, until Merge is called.
 func forget(t *testing.T, ends ...*faulty) {
 	t.Helper()
 	for _, f := range ends {

@@ -177,8 +177,8 @@ func (o *outage) take(n int) work {
 	return w
 }
 
-// giveBack adds w to the changes that are left, because the other store did not accept
-// w. It also records the error of that store.
+// giveBack adds w to the changes that are left, because the store behind the
+// [Store] did not accept w. The argument cause is the error of that store.
 func (o *outage) giveBack(w work, cause error) {
 	for _, key := range w.changed {
 		o.changed[key] = struct{}{}

@@ -112,8 +112,9 @@ func (r residing) written(ctx context.Context, keys ...leave.Key) {
 }
 
 // postponed records that the Store must write the jobs with these keys after the
-// outage, and returns true. If there is no outage, it begins one with the error
-// cause. If cause is nil as well, it does nothing and returns false.
+// outage, and returns true. If there is no outage and cause is not nil, it first begins
+// an outage with the error cause. If there is no outage and cause is nil, it does
+// nothing and returns false.
 func (s *Store) postponed(keys []leave.Key, cause error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

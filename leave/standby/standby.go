@@ -67,9 +67,9 @@ var _ Behind = (*Store)(nil)
 // mode answers the calls of a Store. Its type is either copying or residing.
 type mode interface {
 	Behind
-	// probe checks whether the other store answers.
+	// probe checks whether the store behind the Store answers.
 	probe(context.Context) error
-	// deliver writes changes to the other store.
+	// deliver writes changes to the store behind the Store.
 	deliver(context.Context, work) error
 }
 
@@ -78,9 +78,9 @@ type counts struct{ outages, merged uint64 }
 
 // Status is the present state of a Store.
 type Status struct {
-	Degraded bool      // whether there is an outage, in which the other store does not answer
+	Degraded bool      // whether there is an outage, in which the store behind this one does not answer
 	Since    time.Time // when Degraded last changed
-	Cause    error     // the last error of the other store, in at most 200 bytes; nil unless Degraded
+	Cause    error     // the last error of the store behind this one, in at most 200 bytes; nil unless Degraded
 	Copies   int       // how many jobs are in memory; in an outage, the process can work on these jobs only
 	Accepted int       // how many new delegations only this process knows
 	Unmerged int       // how many jobs must be written or removed after the outage

@@ -23,10 +23,14 @@ func tooMany(n, all int) bool { return n > brakeOver && 3*n > all }
 // brake is what this process knows about the brake. While it holds, the
 // guard removes nobody. The zero value is ready.
 type brake struct {
-	mu     sync.Mutex
-	on     bool // whether the brake holds, according to the board's last answer
-	since  time.Time
-	judged int       // how many persons the guard may remove. After a sweep, these are the persons about whom it got an answer. A later call of the method counted replaces the number.
+	mu    sync.Mutex
+	on    bool // whether the brake holds, according to the board's last answer
+	since time.Time
+	// judged is the number of persons with which the brake compares the number of
+	// removals. A sweep sets it to the number of persons about whom the homeserver
+	// answered. The method counted sets it to the number of persons on the SFU whom
+	// the guard may remove, plus the removed persons who are no longer there.
+	judged int
 	at     time.Time // when judged was set
 	// removed holds the persons whom the guard removed within the last minute,
 	// or was about to remove when the brake began to hold. The value is the time of
@@ -144,7 +148,9 @@ func (b *brake) counted(on map[person][]session, now time.Time) (n, all int) {
 	return len(b.removed), all
 }
 
-// lately returns the field judged, or 0 if this number is older than countAge.
+// lately returns the field judged: the number of persons with which the brake
+// compares the number of removals. If judged was set longer than countAge ago,
+// lately returns 0.
 func (b *brake) lately(now time.Time) int {
 	if now.Sub(b.at) > countAge {
 		return 0
@@ -153,8 +159,8 @@ func (b *brake) lately(now time.Time) int {
 }
 
 // add records that p is removed now. It returns two numbers. n is how many persons
-// were removed within the last minute. judged is the number in b.judged, or 0 if that
-// number is older than countAge.
+// were removed within the last minute. judged is b.judged, or 0 if b.judged was set
+// longer than countAge ago.
 func (b *brake) add(p person, now time.Time) (n, judged int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -122,7 +122,8 @@ func (g *Guard) init() {
 	})
 }
 
-// Run guards the SFU until ctx ends.
+// Run removes from the SFU people who are not joined to the Matrix room, until ctx
+// ends.
 func (g *Guard) Run(ctx context.Context) {
 	g.init()
 	var running sync.WaitGroup

@@ -67,9 +67,9 @@ func TestReportsGoMissing(t *testing.T) {
 		}
 		w.report(g, w.enter(alice))
 		time.Sleep(time.Minute)
-		w.enter(bob) // LiveKit does not report this
+		w.enter(bob) // LiveKit sends no webhook about this join
 		time.Sleep(15 * time.Minute)
-		w.enter(carol) // LiveKit does not report this either
+		w.enter(carol) // LiveKit sends no webhook about this join
 		time.Sleep(time.Second)
 		w.setJoined(carol, false)
 		g.Changed(carol.room, carol.user)

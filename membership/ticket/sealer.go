@@ -103,7 +103,7 @@ var strict = base64.RawURLEncoding.Strict()
 // session belongs to the identity, so Open returns the identity's place.
 func (s *Sealer) Open(text string, at Place) (Ticket, Place, error) {
 	if len(text) > MaxBytes {
-		return Ticket{}, Place{}, fmt.Errorf("the ticket has %d bytes, and the longest has %d", len(text), MaxBytes)
+		return Ticket{}, Place{}, fmt.Errorf("the ticket has %d bytes, but at most %d are allowed", len(text), MaxBytes)
 	}
 	sealed, err := strict.DecodeString(text)
 	if err != nil || strings.ContainsAny(text, "\r\n") {

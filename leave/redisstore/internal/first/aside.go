@@ -107,7 +107,7 @@ func (s *Store) setAside(ctx context.Context, now time.Time, records []noJob) {
 		args = append(args, r.field, roomOf(r.field), version(r.value), due)
 	}
 	if len(args) > 0 {
-		_, _ = s.call(ctx, asideScript, args...) // after an error, claims find the records again when their leases end
+		_, _ = s.call(ctx, asideScript, args...) // the error may be ignored: a later claim finds the records again
 	}
 }
 

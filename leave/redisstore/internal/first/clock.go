@@ -12,11 +12,12 @@ import (
 // only apparent, because this process does not know exactly when Redis read its clock.
 const slack = time.Second
 
-// concede is a time that begins with a replica's first answer from Redis, and again each
-// time that the replica changes the correction (see storeClock). During this time, the
-// replica accepts changes of the correction by other replicas, because it may itself be
-// wrong. After a pause of its whole machine, it wrongly believes that the clock of Redis
-// has jumped. And a new replica does not know what happened before its start.
+// concede is how long a replica accepts changes of the correction by other replicas (see
+// storeClock). This time begins with the replica's first answer from Redis, and again
+// each time that the replica itself changes the correction. The replica accepts the
+// changes because it may be wrong. After a pause of its whole machine, it wrongly
+// believes that the clock of Redis has jumped. And a new replica does not know what
+// happened before its start.
 const concede = time.Minute
 
 // storeClock translates between the store's time and our clock, which never jumps. The

@@ -26,8 +26,9 @@ type known struct {
 	wrote  uint64 // the count of writes right after this process's last write; 0 if the script does not check it
 }
 
-// rememberWrote is a time after this process's last write. During this time, the
-// scripts check known.wrote. Redis keeps that count for an hour longer.
+// rememberWrote is how long after this process's last write the scripts check
+// known.wrote (the count of writes right after that write). Redis keeps this count for
+// an hour longer.
 const rememberWrote = 24 * time.Hour
 
 // expected returns what the next script must find in Redis.
@@ -75,15 +76,17 @@ func (l *life) begin(epoch string, writes uint64) {
 	l.known, l.ended = known{epoch: epoch, writes: writes}, false
 }
 
-// state returns the server's epoch, and whether the epoch has ended.
+// state returns the epoch of the Redis server, and whether that epoch has ended, which
+// means that the server has lost its jobs.
 func (l *life) state() (epoch string, ended bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.known.epoch, l.ended
 }
 
-// meet makes the first contact with the server. It reads the server's clock, and joins
-// the server's epoch, or begins the first epoch.
+// meet makes the first contact with the server. It reads the server's clock and the
+// server's epoch (the text in known.epoch). If the server has no epoch yet, meet gives
+// it one.
 func (s *Store) meet(ctx context.Context) error {
 	if epoch, _ := s.life.state(); epoch != "" {
 		return nil

@@ -13,7 +13,7 @@ import (
 
 const (
 	// page is how many jobs one script reads or writes at most. There is a limit because
-	// the server does nothing else while a script runs.
+	// Redis does nothing else while a script runs.
 	page = 200
 	// mostClaimed is how many jobs one script leases at most.
 	mostClaimed = 1000
