@@ -18,7 +18,7 @@ import (
 var table = []Variable{
 	{
 		Name: "LIVEKIT_URL", Group: GroupSFU, Form: FormURL,
-		Meaning: "required: the `wss://` or `ws://` URL of LiveKit (the SFU), which clients get unchanged",
+		Meaning: "required: the URL of LiveKit (the SFU), which clients get unchanged; they expect `wss://` or `ws://`",
 		how: how{
 			parse: func(j *judge, v value, c *Config) {
 				c.LivekitURL, c.APIURL = v.get(), j.apiURL(v, j.variable("LIVEKIT_INTERNAL_URL"))
