@@ -13,9 +13,9 @@ const (
 	// the load with OpenID tokens. In the load q, each request is for a new user.
 	proxiedLetter   = "p"
 	strangersLetter = "q"
-	// proxiedFloor is the lowest acceptable ratio of two rates: the forwarded
-	// requests per second, divided by the requests with an OpenID token per
-	// second. Both rates are measured with the same users.
+	// proxiedFloor is the lowest acceptable ratio of two rates: the requests per
+	// second of the load p (as if forwarded by a homeserver), divided by those of
+	// the load with OpenID tokens. Both rates are measured with the same users.
 	proxiedFloor = 1.0
 
 	benchASToken = "the-as-token-of-the-benchmark-0123456789"

@@ -53,9 +53,10 @@ func damaged(w *world, damage func([]byte) []byte) {
 	const together, alone = 40, 10
 	w.mustEnter(together, "call", time.Hour)
 	await(w.t, waitTime, "that all are seen", func() bool { return w.restarted() == together })
-	// The process writes each of these leaves separately, so that the last write
-	// is only a small part of the file. If only the last write were damaged, the
-	// damage would look like an incomplete write.
+	// The test is about to damage the file. The damage must also reach records before
+	// the last write, because damage to the last write alone would look like an
+	// incomplete write. So these leaves enter one at a time: the process then writes
+	// each of them separately, and the last write is a small part of the file.
 	for range alone {
 		w.mustEnter(1, "call", time.Hour)
 	}

@@ -34,8 +34,8 @@ var movedOnes = []moved{
 	{"guide", spared, nil, "not-so-secret-0123456789-abcdefghijklmn"},
 	{"nginx", spared, together(published("8070"), local("synapse"), unset("LIVEKIT_REDIS_URL")), "0123456789abcdef0123456789abcdef0123"},
 	{"caddy", nil, behindOneCaddy, ""},
-	// Debian has no package of Traefik, so nginx is the reverse proxy for these host
-	// names.
+	// The guide for Traefik uses Traefik as the reverse proxy. Debian has no package
+	// of it, so this test runs nginx with the guide's host names.
 	{"traefik", append(spared, "--server-name", domain, "--base-url", "https://matrix."+domain), nil, "abcdefabcdefabcdefabcdefabcdefabcdefabcd"},
 	{"host-network", nil, together(published("8081"), local("host.docker.internal"), unset("LIVEKIT_CA_FILE"), withRegistration), "0a1b2c3d4e5f60718293a4b5c6d7e8f901234567"},
 }

@@ -139,7 +139,7 @@ func (j *judge) host(option, prefix string, a address) {
 	case a.path != "" || shared:
 		j.say("single-host", a.host, a.Place)
 		j.find(Finding{Verb: Change, What: fmt.Sprintf("the path %s of %s", a.path+"/", a.host), Place: a.Place,
-			Why:   fmt.Sprintf("setup uses %s/. Add its locations to the proxy (reverse-proxy.md), and remove the old ones when the new well-known file has been out for a day.", prefix),
+			Why:   fmt.Sprintf("The new deployment uses the path %s/. Add the locations for this path to the proxy (reverse-proxy.md). Remove the old locations a day after you have published the new well-known file.", prefix),
 			Check: fmt.Sprintf("`curl -i https://%s%s` answers, and still answers a day later, without the old locations.", a.host, prefix)})
 	default:
 		j.say(option, a.host, a.Place)

@@ -87,10 +87,10 @@ func (s *Store) bad(r stored, err error) noJob {
 	old := now.Sub(since) >= keepTime
 	switch {
 	case isNew:
-		s.log.Error("first: a stored record is not a valid job; it is ignored, and removed if it does not change",
+		s.log.Error("redisstore/first: a stored record is not a valid job; it is ignored, and removed if it does not change",
 			"key", s.keys[jobsKey], "field", fmt.Sprintf("%.200q", r.field), "after", keepTime, "err", err)
 	case old:
-		s.log.Warn("first: a record that was not a valid job was removed", "key", s.keys[jobsKey], "field", fmt.Sprintf("%.200q", r.field))
+		s.log.Warn("redisstore/first: a record that was not a valid job was removed", "key", s.keys[jobsKey], "field", fmt.Sprintf("%.200q", r.field))
 	}
 	return noJob{r, old}
 }

@@ -23,7 +23,7 @@ const (
 // that holds the jobs.
 const jobsKey = 2
 
-var errAnswer = errors.New("first: the answer of a script is not as expected")
+var errAnswer = errors.New("redisstore/first: the answer of a script is not as expected")
 
 // Get returns the job of a key.
 func (s *Store) Get(ctx context.Context, key leave.Key) (leave.Job, error) {

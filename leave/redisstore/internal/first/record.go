@@ -36,12 +36,12 @@ func roomPrefix(room sfu.Room) string {
 func encode(job leave.Job) (string, error) {
 	until, holder := millis(job.Lease.Until), job.Lease.Holder
 	if strings.Contains(holder, "\n") {
-		return "", fmt.Errorf("first: the holder %q has a line break", holder)
+		return "", fmt.Errorf("redisstore/first: the holder %q has a line break", holder)
 	}
 	job.Lease, job.Version = leave.Lease{}, 0
 	body, err := json.Marshal(job)
 	if err != nil {
-		return "", fmt.Errorf("first: encoding a job: %w", err)
+		return "", fmt.Errorf("redisstore/first: encoding a job: %w", err)
 	}
 	lasts := max(job.LeaseTime().Milliseconds(), 1)
 	return fmt.Sprintf("%d %d %s\n%s", until, lasts, holder, body), nil

@@ -56,7 +56,7 @@ const (
 
 // errLate means that a script answered twice that its time limit had passed by the
 // clock of Redis (statusLate), although both answers came in time.
-var errLate = errors.New("first: Redis' clock was set twice within one call")
+var errLate = errors.New("redisstore/first: Redis' clock was set twice within one call")
 
 // call runs a script that begins with guard.lua. The answer of such a script begins
 // with five texts that have the same meaning for all scripts (see reply). call returns
@@ -110,7 +110,7 @@ type reply struct {
 	rest             []string
 }
 
-var errHead = errors.New("first: the answer of a script does not begin as expected")
+var errHead = errors.New("redisstore/first: the answer of a script does not begin as expected")
 
 func parseReply(texts []string) (reply, error) {
 	if len(texts) < 5 {
@@ -158,7 +158,7 @@ func (s *Store) heard(ctx context.Context, time, correction int64, sent time.Tim
 	case v.jump != 0:
 		return s.correct(ctx, v)
 	case v.changed:
-		s.log.Warn("first: the clocks of Redis' host and of this host differ; the service allows for that, but set both by NTP",
+		s.log.Warn("redisstore/first: the clocks of Redis' host and of this host differ; the service allows for that, but set both by NTP",
 			"store_ahead_by", v.difference)
 	}
 	return nil
@@ -168,7 +168,7 @@ func (s *Store) heard(ctx context.Context, time, correction int64, sent time.Tim
 // store's time goes on as if it had not jumped. v describes the jump. Without the
 // correction, all stored times would be wrong by the jump.
 func (s *Store) correct(ctx context.Context, v verdict) error {
-	s.log.Warn("first: the clock of Redis' host was set, or another server has taken over; the service corrects the stored times by the difference", "by", v.jump)
+	s.log.Warn("redisstore/first: the clock of Redis' host was set, or another server has taken over; the service corrects the stored times by the difference", "by", v.jump)
 	args := []any{s.limit(ctx), v.correction, v.correction - v.jump.Milliseconds()}
 	done, err := s.eval(ctx, setClockScript, args).Text()
 	if err != nil {
