@@ -223,8 +223,8 @@ func TestSecretsStayOut(t *testing.T) {
 }
 
 // TestLiveKitExample checks that the settings in livekit.yaml.example fit
-// compose.yaml. The tests in e2e/ start LiveKit with this file, but LiveKit
-// does not read compose.yaml.
+// compose.yaml. The tests in e2e/ start LiveKit with this file, but cannot
+// notice if it does not fit, because LiveKit does not read compose.yaml.
 func TestLiveKitExample(t *testing.T) {
 	var example struct {
 		Port uint16

@@ -118,7 +118,7 @@ func TestLogReaderGone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := start()
-			for range 2 { // the program notices that the reader has ended only when it writes to the log
+			for range 2 { // only when the program writes to the log does it notice that the log's reader has ended
 				flood(t, s.address, 1, 200)
 				if err := s.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 					t.Fatal(err)

@@ -82,9 +82,9 @@ func TestDocSynology(t *testing.T) {
 	}
 }
 
-// columns returns the part of a table's row that must be the same on the page
-// and in the file that setup writes. The last cell of a row about a port is a
-// description, which may differ. So columns leaves it out.
+// columns returns the part of a table's row that must be the same in
+// docs/synology.md and in the file that setup writes. The last cell of a row
+// about a port is a description, which may differ. So columns leaves it out.
 func columns(row string) string {
 	if strings.Contains(row, "TCP") || strings.Contains(row, "UDP") {
 		return strings.Join(strings.SplitAfter(row, "|")[:3], "")

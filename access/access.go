@@ -73,8 +73,8 @@ type Authorizer struct {
 	// must be joined to the Matrix room. If MustBeJoined is nil, they do not need
 	// to be joined. A user who comes through a homeserver must always be joined.
 	MustBeJoined func(matrix.ServerName) bool
-	// AllowUnseen is about rooms that the service's account is not in. The account
-	// cannot find out who is joined to such a room ([matrix.ErrNotInRoom]). If
+	// AllowUnseen is about Matrix rooms that the service's account is not in. The
+	// account cannot find out who is joined to such a room ([matrix.ErrNotInRoom]). If
 	// AllowUnseen is true, users who must be joined get a token for such a room
 	// nevertheless. If it is false, the service refuses them.
 	AllowUnseen bool
@@ -92,8 +92,8 @@ type Authorizer struct {
 	// Delegation takes over leaves; nil if delegation is switched off.
 	Delegation *Delegation
 
-	// Users limits the requests of proven users. Failures limits the failed
-	// verifications of client networks. Origins limits the requests of other
+	// Users limits the requests of users who have proven who they are. Failures limits
+	// the failed verifications of client networks. Origins limits the requests of other
 	// homeservers. The zero Limiter means no limit.
 	Users    ratelimit.Limiter[matrix.UserID]
 	Failures ratelimit.Limiter[netip.Prefix]
@@ -116,8 +116,8 @@ type Admission struct {
 
 // The most time that each part of a request may take.
 const (
-	ensureTime    = 10 * time.Second
-	clientAPITime = 3 * time.Second
+	ensureTime    = 10 * time.Second // making sure of the SFU's room; also looking up the leave
+	clientAPITime = 3 * time.Second  // asking whether the homeserver's delayed events can be managed
 )
 
 // Token finds out who asks and what they may do, and returns an access token

@@ -174,7 +174,7 @@ func TestRights(t *testing.T) {
 // TestMembershipComesFirst checks users for whom a homeserver vouches. Before
 // anything else, the service asks whether the user is joined. If the user is
 // not joined, the service creates no room and no token. The service does not
-// ask about a user with an OpenID token.
+// ask about a user with an OpenID token, because MustBeJoined is nil in this test.
 func TestMembershipComesFirst(t *testing.T) {
 	unknown := errors.New("no answer")
 	for _, tt := range []struct {

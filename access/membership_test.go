@@ -107,10 +107,10 @@ func TestRequired(t *testing.T) {
 	}
 }
 
-// TestUnseen checks rooms that the service's account is not in. AllowUnseen
-// decides whether users who must be joined get a token there. Their tickets
-// never say that they are joined, so the service never removes these users from
-// a call. The service asks only once about a user.
+// TestUnseen checks Matrix rooms that the service's account is not in.
+// AllowUnseen decides whether users who must be joined get a token there. Their
+// tickets never say that they are joined, so the service never removes these
+// users from a call. The service asks only once about a user.
 func TestUnseen(t *testing.T) {
 	everyone := func(matrix.ServerName) bool { return true }
 	for _, tt := range []struct {

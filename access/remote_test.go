@@ -13,7 +13,7 @@ import (
 )
 
 // TestRemoteTokenAsksInTurn checks that the service asks another homeserver for
-// a token only if the user and that homeserver are in the room.
+// a token only if the user and that homeserver are in the Matrix room.
 func TestRemoteTokenAsksInTurn(t *testing.T) {
 	for _, tt := range []struct {
 		name, user, server string

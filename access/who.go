@@ -159,7 +159,8 @@ type learned struct {
 // user is joined to room. If LearnMembership is on, and the service has not yet
 // asked the homeserver about the user, learn asks it in the background, and
 // joined waits for the answer. The caller must call end of the result when it
-// no longer needs the answer. The service refuses no request because of it.
+// no longer needs the answer. The service refuses no request because of this
+// answer.
 func (a *Authorizer) learn(ctx context.Context, s standing, room matrix.RoomID) learned {
 	if !a.LearnMembership || s.asked {
 		return learned{known: s.joined, end: func() {}}

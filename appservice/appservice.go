@@ -37,8 +37,8 @@ type Registration struct {
 	HSToken         secret.Text // proves the homeserver to the service
 	SenderLocalpart string
 	// URL is the address to which the homeserver pushes events. It is "" if the
-	// homeserver pushes none. HasURL says that the file has the key "url";
-	// without that key, Synapse does not start.
+	// homeserver pushes none. HasURL says that the registration has the key
+	// "url"; without that key, Synapse does not start.
 	URL         string
 	HasURL      bool
 	RateLimited *bool // nil if the file lacks the key; Synapse then assumes true

@@ -62,7 +62,7 @@ type Result struct {
 	Checks []Check   `json:"checks"`
 }
 
-// Ready reports whether every part passed.
+// Ready reports whether every part of the self-test passed.
 func (r Result) Ready() bool {
 	for _, c := range r.Checks {
 		if !c.OK {
@@ -75,7 +75,7 @@ func (r Result) Ready() bool {
 // partTimeout bounds each request of a self-test.
 const partTimeout = 15 * time.Second
 
-// Run asks the homeserver for everything that the homeserver-proxied mode
+// Run asks the homeserver for everything that the application-service mode
 // needs. It takes less than two minutes. If the homeserver refuses the as_token
 // or does not answer the first request, Run sends no further requests.
 func (s SelfTest) Run(ctx context.Context) Result {

@@ -59,8 +59,9 @@ func (l *lab) killPool(ctx context.Context, load point) ([]string, error) {
 }
 
 // putOnDead sends load as [lab.put] does. If the service gives a wrong answer,
-// putOnDead records a fault. putOnDead does not check the answers of a
-// baseline, because a baseline may refuse users after ten seconds.
+// putOnDead records a fault. It does not check the answers of a baseline (a
+// server with which the service is compared), because a baseline may refuse
+// users after ten seconds.
 func (l *lab) putOnDead(ctx context.Context, s *subject, plan loadPlan) (*loadResult, error) {
 	if s.letter == "c" {
 		return l.putAll(ctx, s, plan)

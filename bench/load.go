@@ -135,7 +135,7 @@ func (l *load) run() error {
 	return l.until(time.Now().Add(stalled))
 }
 
-// measure sends the requests that the result counts, after those of the warm-up.
+// measure sends the requests that follow the warm-up. Only these count in the result.
 func (l *load) measure() error {
 	pids := append(slices.Clone(l.plan.PIDs), os.Getpid())
 	before, err := cpuTimes(pids)

@@ -102,9 +102,9 @@ func TestHomeserverGoesQuiet(t *testing.T) {
 	if got := h.goQuiet().(counts); got.Accepted != 1 || got.Requests != 1 {
 		t.Fatalf("counts = %+v, want one connection and one request", got)
 	}
-	// The fake homeserver numbers its connections from 1. It no longer answers on
-	// those with a number up to silent: on the connection in the pool, but not on a
-	// new one.
+	// The fake homeserver numbers its connections from 1. It has stopped answering
+	// on all connections whose number is at most silent. That must be the only
+	// connection so far, number 1, so that it still answers on new connections.
 	if got := h.silent.Load(); got != 1 {
 		t.Errorf("connections up to number %d are silent, want 1", got)
 	}

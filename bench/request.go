@@ -78,7 +78,7 @@ func bodyOf(server, token, user string) string {
 }
 
 // mix returns the requests that one connection sends. The first one is valid.
-// The server must refuse all following ones.
+// The service must refuse all following ones.
 func mix(server string, withInvalid bool) []*request {
 	good := bodyOf(server, "ok-"+serialMark, userMark)
 	requests := []*request{newRequest(good, "200")}

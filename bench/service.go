@@ -34,7 +34,7 @@ func (l *lab) requiredEnv(fullAccess string) []string {
 	}
 }
 
-// launchService starts the service, which is subject (c), and waits until it is
+// launchService starts the service itself (letter "c"), and waits until it is
 // ready.
 func (l *lab) launchService(ctx context.Context, env []string) (*subject, error) {
 	return l.launchProgram(ctx, "c", env)

@@ -21,8 +21,8 @@ type subject struct {
 	stop   func() error
 }
 
-// start starts the subject with this letter, and checks that the subject gives
-// a right answer.
+// start starts the token server with this letter (see subject), and checks that it
+// gives a right answer.
 func (l *lab) start(ctx context.Context, letter string) (*subject, error) {
 	s, err := l.launch(ctx, letter)
 	if err != nil {

@@ -26,8 +26,8 @@ const floor = 1.0
 // in the service and in baseline (b).
 func targets() []target { return []target{{1, 1.25, 0}, {16, 1.25, 0.70}, {64, 1.25, 0.70}} }
 
-// series are the repeated measurements of one subject at one number of
-// connections.
+// series are the repeated measurements of one token server (see subject) at one
+// number of connections.
 type series []*measurement
 
 type measurement struct {
@@ -42,8 +42,8 @@ func (s series) rate() float64 {
 
 func (s series) duration(get func(*measurement) time.Duration) time.Duration { return medianOf(s, get) }
 
-// cpu returns the CPU time per request. process is 0 for the subject, 1 for the
-// homeserver, and 2 for the load generator.
+// cpu returns the CPU time per request. process is 0 for the measured token
+// server, 1 for the homeserver, and 2 for the load generator.
 func (s series) cpu(process int) time.Duration {
 	return s.duration(func(m *measurement) time.Duration { return m.CPU[process] / time.Duration(m.Requests) })
 }
@@ -84,7 +84,7 @@ func (l *lab) throughput(ctx context.Context) (string, error) {
 	return throughputSection(all, l.opts), nil
 }
 
-// measureOnce starts a subject, sends load to it, and stops it.
+// measureOnce starts a token server (a subject), sends load to it, and stops it.
 func (l *lab) measureOnce(ctx context.Context, letter string, connections int) (*measurement, error) {
 	s, err := l.start(ctx, letter)
 	if err != nil {
@@ -97,8 +97,9 @@ func (l *lab) measureOnce(ctx context.Context, letter string, connections int) (
 	return m, err
 }
 
-// observe sends load to a running subject. It also counts the connections that
-// the subject has opened to the homeserver since the subject's start.
+// observe sends load to a running subject, the service or a baseline. It also
+// counts the connections that the subject has opened to the homeserver since
+// the subject's start.
 func (l *lab) observe(ctx context.Context, s *subject, connections int) (*measurement, error) {
 	before, err := l.homeserver.counts()
 	if err != nil {

@@ -79,7 +79,8 @@ func (l *lab) measurePair(ctx context.Context, connections int, reverse bool) (p
 	return p, nil
 }
 
-// buildUnsealed builds the service without the line that seals tickets.
+// buildUnsealed builds the service without the line that encrypts (seals) the
+// tickets, so that its tokens have no tickets.
 func (l *lab) buildUnsealed(ctx context.Context) error {
 	original := filepath.Join(l.root, "membership", "ticket", "minter.go")
 	text, err := os.ReadFile(original)

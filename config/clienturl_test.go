@@ -105,8 +105,8 @@ func isClientURL(t *testing.T, warnings []config.Warning, kind config.Kind, word
 	}
 }
 
-// TestClientURLTwice checks that a URL causes two warnings if only one network
-// knows its name and it also has no TLS.
+// TestClientURLTwice checks that a URL without TLS causes two warnings if its host
+// name exists only in one network.
 func TestClientURLTwice(t *testing.T) {
 	_, warnings, err := config.Parse(minimal().with(vars{"LIVEKIT_URL": "ws://nas.local:7880"}).input(), disk{}.read)
 	if err != nil || len(warnings) != 2 || warnings[0].Kind != config.OwnNetwork || warnings[1].Kind != config.ClearText {

@@ -109,14 +109,14 @@ type Config struct {
 	// service sends to one homeserver about delayed events. 0 means no bound.
 	DelayedEventRate float64
 	// SanityCheckInterval is the time between two checks of who is on the SFU.
-	// 0 means that the service still checks, but rarely.
+	// Longer times than 10 min, and 0, have the effect of 10 min.
 	SanityCheckInterval time.Duration
 
 	// AppService is nil unless the application-service variables are set.
 	AppService *AppService
 
 	// Account is the user account with which the service asks the homeserver
-	// who is joined to a room. It is nil if there is none.
+	// who is joined to a Matrix room. It is nil if there is none.
 	Account *Account
 
 	// RequireMembership says which users must be joined to the Matrix room.

@@ -69,9 +69,9 @@ func fuzzVars(lines, secrets string) vars {
 	return set
 }
 
-// markedKey reports whether the marker of secrets is a part of an API key. A damaged key
-// file can cause this. An API key is not secret, so outputs may then show the
-// marker.
+// markedKey reports whether marker, a part of every secret, is also in an API
+// key. A damaged key file can cause this. An API key is not secret, so outputs
+// may then show the marker.
 func markedKey(c config.Config) bool {
 	for _, key := range c.Keys {
 		if strings.Contains(key.ID, marker) {

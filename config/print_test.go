@@ -86,8 +86,8 @@ LIVEKIT_MEMBERSHIP_BRAKE=on
 	}
 }
 
-// TestPrintReadsBack checks that the output of Print is a valid configuration.
-// For that configuration, Print writes the same output again.
+// TestPrintReadsBack checks that the output of Print is a valid configuration,
+// and that Print writes the same output again for that configuration.
 func TestPrintReadsBack(t *testing.T) {
 	first, _, err := config.Parse(minimal().with(vars{
 		"LIVEKIT_INTERNAL_URL":             "ws://livekit:7880/x/",

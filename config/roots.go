@@ -60,7 +60,7 @@ func (r *Roots) Equal(other *Roots) bool {
 
 // systemRoots returns the system's certificates. If the system has none, it
 // returns an empty pool, so that the service trusts only the certificates of
-// the file.
+// LIVEKIT_CA_FILE.
 func systemRoots() *x509.CertPool {
 	pool, err := x509.SystemCertPool()
 	if err != nil {

@@ -57,13 +57,13 @@ func field[T any](of func(*Config) *T, parse func(*judge, value) T, show func(T)
 	}
 }
 
-// shownAs returns the how of a variable that has no parse function, because the parse
-// function of a different variable reads it. show writes the value as text.
+// shownAs returns the functions of a variable that has no parse function, because the
+// parse function of a different variable reads it. show writes the value as text.
 func shownAs(show func(c *Config) string) how {
 	return how{show: func(c *Config, _ string) string { return show(c) }}
 }
 
-// aFile is the how of a variable that holds the path of a file. It has no parse
+// aFile has the functions of a variable that holds the path of a file. It has no parse
 // function, because the parse function of a different variable reads this file. show
 // returns the path.
 var aFile = how{show: func(c *Config, name string) string { return c.File(name) }}

@@ -70,7 +70,7 @@ func refusing(text string, answer http.HandlerFunc) func(http.Handler) http.Hand
 	}
 }
 
-// redirect redirects every request to another page.
+// redirect redirects every request to the same path on another host.
 func redirect(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "https://www.example.org"+r.URL.Path, http.StatusMovedPermanently)
 }

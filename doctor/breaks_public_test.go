@@ -129,7 +129,8 @@ func registered(checks ...appservice.Check) func(*handler.Handler) {
 	}
 }
 
-// using makes the service report that it asks the homeserver at an old address.
+// using makes the service report that it asks the homeserver at an old address. The
+// argument use holds the rest of the report.
 func using(use matrix.Use) func(*stack) {
 	return func(s *stack) {
 		use.Server = matrixtest.ServerName(s.t, apexHost)

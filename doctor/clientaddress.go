@@ -41,7 +41,7 @@ func (e service) clientAddress(ctx context.Context) engine.Finding {
 		header.Set(name, addr.String())
 	}
 	// An error means that doctor learns nothing from this request. Perhaps the
-	// proxy refuses such headers, and then no client can forge its address.
+	// proxy refuses invented addresses, and then no client can forge its address.
 	refusal, refused := askStatus(ctx, e.look.Network, e.serviceURL(), key, header, &s)
 	for name, addr := range invented {
 		if refused == nil && s.Client.Address == addr {

@@ -189,7 +189,7 @@ func (l *Look) prepare(o *Options, load func() (config.Config, []config.Warning,
 		o.Servers = l.Config.FullAccess.Servers
 		o.Servers = o.Servers[:min(len(o.Servers), maxServers)]
 	}
-	if !o.User.IsZero() { // the check config.full_access reports a list that lacks this server
+	if !o.User.IsZero() { // if LIVEKIT_FULL_ACCESS_HOMESERVERS lacks this server, the check config.full_access reports that
 		o.Servers = append(slices.Clone(o.Servers), o.User.Server())
 	}
 	o.Servers = once(o.Servers)

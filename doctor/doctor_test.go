@@ -82,8 +82,9 @@ func TestWithoutIPv6(t *testing.T) {
 }
 
 // TestHairpinOfOne has a host name with two addresses. The public one does not
-// answer, perhaps because the router does not forward back inside. doctor must
-// warn of that, and make all checks at the address that answers.
+// answer, perhaps because the router does not let its own network connect to its
+// public address. doctor must warn of that, and make all checks at the address
+// that answers.
 func TestHairpinOfOne(t *testing.T) {
 	s := newStack(t)
 	s.dns[jwtHost] = []string{jwtIP, "203.0.113.3"}
@@ -121,9 +122,9 @@ func TestEqualAddresses(t *testing.T) {
 	}
 }
 
-// TestOwnServerMissing checks that the remedy proposes a list that keeps the
-// servers of the old list. If that list is too long, the remedy must shorten
-// it.
+// TestOwnServerMissing checks that, if LIVEKIT_FULL_ACCESS_HOMESERVERS lacks the
+// operator's server, the remedy proposes a list that keeps the servers of the old list.
+// If that list is too long, the remedy must shorten it.
 func TestOwnServerMissing(t *testing.T) {
 	var many string
 	for n := range 10 {

@@ -38,7 +38,7 @@ func (h *homeserver) steps() []engine.Step {
 		{ID: "homeserver.tls", Needs: "homeserver.addresses", Run: h.apexTLS},
 		{ID: "homeserver.wellknown", Needs: "homeserver.tls", Run: h.wellKnown},
 		// The first well-known document that names a service decides which
-		// service is checked, so the servers' documents are read in order.
+		// service doctor checks. So doctor reads the servers' documents in order.
 		{ID: "homeserver.foci", Needs: "homeserver.wellknown", After: "homeserver.foci", Run: h.foci},
 		{ID: "homeserver.base_url", Needs: unless(overridden, "homeserver.wellknown"), Run: h.baseURL},
 		{ID: "homeserver.wellknown_copy", Needs: "homeserver.foci homeserver.base_url", Run: h.wellKnownCopy},
@@ -175,8 +175,8 @@ func (h *homeserver) userinfo(ctx context.Context) engine.Finding {
 	return f
 }
 
-// askUserinfo sends the request to the homeserver's addresses in turn, until
-// one answers.
+// askUserinfo sends the request for userinfo to the homeserver's addresses in
+// turn, until one answers.
 func (h *homeserver) askUserinfo(ctx context.Context) (seen engine.Finding) {
 	transport := h.resolver().NamedTransport
 	target := h.destiny.Path + "/_matrix/federation/v1/openid/userinfo?access_token=" + nobodysToken

@@ -275,7 +275,7 @@ var defaultSTUN = []string{"global.stun.twilio.com:3478", "stun.l.google.com:193
 // public address.
 func (e livekitFile) externalIP(ctx context.Context) engine.Finding {
 	c := &e.livekit
-	if !c.RTC.UseExternalIP { // if use_external_ip is set, LiveKit ignores node_ip
+	if !c.RTC.UseExternalIP { // node_ip does not matter here: LiveKit ignores it if use_external_ip is set
 		return na("LiveKit does not ask for its public address")
 	}
 	servers := c.RTC.STUNServers

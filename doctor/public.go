@@ -201,7 +201,7 @@ func isHealth(r instruments.Reply) bool {
 func (e service) versionOutside(ctx context.Context) engine.Finding {
 	inside := e.status.Version
 	r, err := e.look.Get(ctx, e.serviceURL()+"/healthz")
-	if err != nil || !isHealth(r) { // the check public.healthz got a good answer a moment ago
+	if err != nil || !isHealth(r) { // no fault, because the check public.healthz got a good answer a moment ago
 		return na("GET %s/healthz: nothing tells the version now", e.serviceURL())
 	}
 	var h health

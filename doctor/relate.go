@@ -192,7 +192,7 @@ var tokenExcuses = []excuse{
 // twins has, for each check, the other checks that examine the same place if
 // one host serves several programs.
 var twins = map[string][]string{
-	"homeserver.addresses":        {"homeserver.addresses"}, // if there are several homeservers: the same check of the homeservers that come earlier in the list
+	"homeserver.addresses":        {"homeserver.addresses"}, // this means the same check of homeservers that come earlier in the list, if there are several homeservers
 	"homeserver.tls":              {"homeserver.tls"},
 	"homeserver.client_addresses": {"homeserver.addresses", "homeserver.client_addresses"},
 	"homeserver.client_tls":       {"homeserver.tls", "homeserver.client_tls"},

@@ -237,9 +237,8 @@ const (
 	selfTestLimit = selfTestWait + time.Second
 )
 
-// appService returns the result of the service's test of its registration. If
-// the service has just started, appService waits until the service's first test
-// has ended.
+// appService returns the result of the service's self-test. If the service has
+// just started, appService waits until the first self-test has ended.
 func (e service) appService(ctx context.Context) engine.Finding {
 	ctx, cancel := context.WithTimeout(ctx, selfTestWait)
 	defer cancel()

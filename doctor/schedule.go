@@ -18,7 +18,8 @@ const (
 	// probeDelay is the delay of the event that doctor schedules. If nobody
 	// cancels the event, the homeserver sends it after this time.
 	probeDelay = time.Minute
-	// memberTime bounds the request that asks whether the user is in the room.
+	// memberTime bounds the request that asks whether the user is in the Matrix
+	// room.
 	memberTime = time.Second
 	// scheduleTime bounds the request that schedules the event. cancelTime
 	// bounds the two tries to cancel it.
@@ -32,7 +33,7 @@ const (
 // event. Once doctor has sent the request that schedules the event, doctor
 // cancels it even if ctx ends or the check's time is over.
 func (h *homeserver) delayedSchedule(ctx context.Context) engine.Finding {
-	if h.isElsewhere(ctx) { // this comes first, because some homeservers schedule events even for a user who is not in the room
+	if h.isElsewhere(ctx) { // this comes first, because some homeservers schedule events even for a user who is not in the Matrix room
 		v := engine.Vars{"server": h.name.String(), "user": h.o.User.String(), "room": h.o.Room}
 		return found("user-elsewhere", v, "%s is not joined to %s", h.o.User, h.o.Room)
 	}
@@ -58,7 +59,7 @@ func (h *homeserver) delayedSchedule(ctx context.Context) engine.Finding {
 	return h.cancel(ctx, answer.ID)
 }
 
-// schedule requests the delayed event from the homeserver.
+// schedule asks the homeserver to schedule the delayed event.
 func (h *homeserver) schedule(ctx context.Context) (instruments.Reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, scheduleTime)
 	defer cancel()
@@ -67,7 +68,7 @@ func (h *homeserver) schedule(ctx context.Context) (instruments.Reply, error) {
 	return h.look.Ask(ctx, instruments.Question{Method: http.MethodPut, URL: address, Body: "{}", Bearer: h.o.Token})
 }
 
-// isElsewhere reports whether the user is certainly not in the room.
+// isElsewhere reports whether the user is certainly not in the Matrix room.
 // Homeservers answer this question only to members of the room, so a refusal
 // means that the user is not in it.
 func (h *homeserver) isElsewhere(ctx context.Context) bool {

@@ -42,7 +42,7 @@ func (e livekit) steps() []engine.Step {
 		// livekit.file comes first, because it finds LiveKit's port in livekit.yaml. The
 		// remedy of sfu.api_hidden names this port.
 		{ID: "sfu.api_hidden", Needs: "sfu.tls", After: "livekit.file", Run: e.apiHidden},
-		// user.join comes first, because LiveKit then tells doctor the port for TCP.
+		// user.join comes first: in that join LiveKit tells doctor the port for TCP.
 		{ID: "sfu.tcp_port", Needs: "sfu.addresses", After: "user.join", Unless: !outside, Run: e.tcpPort},
 		{ID: "sfu.public_room", Needs: "sfu.room sfu.websocket", Unless: outside, Run: e.publicRoom},
 		{ID: "sfu.join", Needs: "sfu.room", Limit: joinLimit, Unless: outside, Run: m.join},
@@ -198,7 +198,7 @@ func (e livekit) apiHidden(ctx context.Context) engine.Finding {
 
 // twirpVars returns the values for the placeholders in the remedy of the cause
 // twirp-public. The remedy is to refuse requests from the internet to LiveKit's
-// Room API. The placeholder first says what the operator must do before that.
+// Room API. The placeholder {first} says what the operator must do before that.
 func (e livekit) twirpVars() engine.Vars {
 	v := e.sfuVars()
 	v["twirp"] = strings.TrimRight(e.sfuURL().Path, "/") + "/twirp/"

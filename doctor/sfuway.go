@@ -31,9 +31,9 @@ func (e livekit) publicRoom(ctx context.Context) engine.Finding {
 	return e.enter(ctx, ticket)
 }
 
-// validate returns the request that asks whether LiveKit lets somebody with the
-// token ticket into the room. If inQuery is true, the token is in the URL's query,
-// else in the header Authorization.
+// validate returns the request that asks whether LiveKit lets somebody into the
+// room with the access token in the argument ticket. If inQuery is true, the
+// token is in the URL's query, else in the header Authorization.
 func (e livekit) validate(ticket secret.Text, inQuery bool) instruments.Question {
 	q := instruments.Question{Method: http.MethodGet, URL: e.publicSFU() + "/rtc/validate", Bearer: ticket, Header: http.Header{"Origin": {instruments.Origin}}}
 	if inQuery {

@@ -87,7 +87,7 @@ type stack struct {
 	closedTo string   // no join succeeds at addresses with this beginning
 	visitor  string   // the client address that the service's proxy sees
 	tells    []string // the headers in which the service's proxy names the client's address
-	appends  bool     // the proxy appends to the client's headers
+	appends  bool     // the proxy keeps the client's headers of these names, and appends its value
 	silence  bool     // participants receive no data from each other
 	inside   string
 }
@@ -195,7 +195,7 @@ func (s *stack) look() *doctor.Look {
 	}
 	lab := &doctor.Look{Network: network, ReadFile: s.readFile, Stat: s.stat, Group: 65532, Version: version}
 	if s.options.Outside {
-		lab.Roots = s.ca.Pool() // no configuration names these certificates
+		lab.Roots = s.ca.Pool() // from outside, doctor has no configuration that names the trusted certificates
 	}
 	s.start()
 	return lab

@@ -8,7 +8,7 @@ import (
 	"matrixrtc-auth/doctor/instruments"
 )
 
-// asked is a program that doctor means to ask.
+// asked is a program that doctor means to ask. A different program may answer instead.
 type asked struct {
 	who   instruments.Party
 	name  string // the program's name in a sentence
@@ -51,7 +51,7 @@ func stranger(to asked, r instruments.Reply, v engine.Vars, seen string) engine.
 			return because("homeserver-instead")
 		}
 	}
-	if to.who != instruments.Website && r.Status/100 == 3 { // doctor follows redirects only for a document of a web server
+	if to.who != instruments.Website && r.Status/100 == 3 { // doctor follows a redirect only if it asks a web server for a document
 		v = v.Or(engine.Vars{"other": bareURL(r.Header.Get("Location"))})
 		return found("proxy-redirects", v, "%s %s, a redirect to %s", seen, r, v["other"])
 	}

@@ -66,7 +66,7 @@ func (e media) cannotJudge(network string, at net.Addr) bool {
 	return err == nil && network == "udp" && instruments.IsPublic(addr.Addr()) && !e.o.Outside
 }
 
-// turnClosed returns the finding about a server to which doctor cannot
+// turnClosed returns the finding about a TURN server to which doctor cannot
 // connect.
 func (e media) turnClosed(ctx context.Context, p place, err error) engine.Finding {
 	if f := e.reach(ctx, p); f.Status != engine.OK {

@@ -39,8 +39,9 @@ func (e *user) steps() []engine.Step {
 		{ID: "user.get_token", Needs: "public.healthz user.openid", Run: func(ctx context.Context) engine.Finding {
 			return e.tokenRequest(ctx, "/get_token", e.memberBody(), &e.way[1])
 		}},
-		// Inside, the check sfu.join runs before this one, because the other
-		// checks judge the media of sfu.join's participant.
+		// If sfu.join runs too, it runs before user.join. The later checks judge what
+		// LiveKit told the first participant that joined, and that must be one of
+		// sfu.join.
 		{ID: "user.join", Needs: "user.sfu_get user.get_token", After: "sfu.join", Limit: joinLimit, Run: e.join},
 	}
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // loadCompose loads compose.yaml as Compose does, with the variables in env. Users make
-// the file .env from .env.example. loadCompose reads .env.example itself.
+// the file .env from .env.example. loadCompose reads .env.example instead of a .env.
 func loadCompose(t *testing.T, env ...string) (*types.Project, error) {
 	t.Helper()
 	options, err := cli.NewProjectOptions(

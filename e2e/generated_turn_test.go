@@ -18,8 +18,8 @@ import (
 )
 
 // TestGeneratedTURNOverTLS checks that the SFU offers TURN over TLS with the
-// certificate that setup copied. The test replaces only the certificate's path and the
-// port.
+// certificate that setup copied. In the files that setup wrote, the test replaces only
+// the certificate's path and the port.
 func TestGeneratedTURNOverTLS(t *testing.T) {
 	t.Parallel()
 	const name = "turn.example.org"

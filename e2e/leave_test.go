@@ -213,7 +213,7 @@ func TestServiceIsKilled(t *testing.T) {
 }
 
 // TestLeaveWithoutWebhooks checks a deployment without webhooks. The service must learn
-// that a participant is gone because it regularly asks the SFU.
+// from its regular questions to the SFU that a participant is gone.
 func TestLeaveWithoutWebhooks(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, map[string]string{"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS": "1"}, key)

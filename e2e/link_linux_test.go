@@ -105,7 +105,7 @@ func scan(t *testing.T, drawn []string) string {
 	if len(drawn) == 0 {
 		t.Fatal("got no QR code, want one")
 	}
-	const size = 6 // the width and height in pixels of half a character
+	const size = 6 // the width and height in pixels of the upper or lower half of a character
 	screen := image.NewGray(image.Rect(0, 0, size*utf8.RuneCountInString(drawn[0]), 2*size*len(drawn)))
 	light := func(x, y int) {
 		for i := range size * size {

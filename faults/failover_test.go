@@ -65,8 +65,8 @@ var failovers = map[string]func(t *testing.T) failover{
 	},
 }
 
-// replication is how long it takes until a Redis replica has what the primary
-// has written. On a slow machine, this can take longer.
+// replication is how long the test expects that a Redis replica takes to get what
+// the primary has written. The test also allows for the lag of a slow machine.
 const replication = 500 * time.Millisecond
 
 // TestFailover checks that no request fails while three replicas lose their

@@ -71,7 +71,7 @@ func damaged(w *world, damage func([]byte) []byte) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.members = nil // the service may have lost some of the members' leaves
+	w.members = nil // the service may have lost some of these members' leaves, so the test checks them no more
 }
 
 // mustAnswer makes five clients ask the service for a token. It fails the test

@@ -86,7 +86,8 @@ func TestWebhookFlood(t *testing.T) {
 	}
 }
 
-// floodTime bounds how long the flood takes on a slow machine.
+// floodTime bounds how long TestWebhookFlood sends webhooks, because a slow machine
+// takes long for all of them.
 const floodTime = time.Minute
 
 // joinedReport returns the webhook for m's join, as the bytes of an HTTP

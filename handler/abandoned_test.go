@@ -81,8 +81,8 @@ func request(server, token, from string) string {
 }
 
 // abandon sends the n-th request of a user whose homeserver never answers. It
-// closes the connection 100 ms later. The clients are spread over several
-// networks. The parameter networks is the number of these networks.
+// closes the connection 100 ms later. The requests come from several client
+// networks in turn. The parameter networks is the number of these networks.
 func (s *swamp) abandon(n, networks int) {
 	conn, err := net.Dial("tcp", s.service)
 	if err != nil {

@@ -41,8 +41,8 @@ type exchange struct {
 	err      error
 }
 
-// asked holds the user and the room in a forwarded request. The log shows them
-// only if the service refuses the request.
+// asked holds the user and the room in a request that the homeserver forwarded.
+// The log shows them only if the service refuses the request.
 type asked struct {
 	user string
 	room sfu.Room

@@ -100,7 +100,7 @@ const inProgressWait = time.Second
 // The bound is a quarter of the connections that all clients together can have
 // open (connlimit.Share). Any further request gets 429. Before this answer,
 // shareProgress reads and drops the rest of the request's body, but for promptTime
-// only, because this client has many other requests in progress.
+// only, because this network has many other requests in progress.
 //
 // The bound applies only if a proxy names the client's address. For a client
 // without a proxy, connlimit bounds the number of connections instead. There is

@@ -181,8 +181,8 @@ func verifyProblem(e *matrix.VerifyError) problem {
 const homeserverWait = time.Second
 
 // membershipProblem returns the problem if our homeserver did not say who is in
-// a room. It is 403 if the homeserver refused this question (only for requests
-// of other homeservers), and 502 otherwise.
+// a Matrix room. It is 403 if the homeserver refused this question (only for
+// requests of other homeservers), and 502 otherwise.
 func membershipProblem(err error) (problem, bool) {
 	if _, ok := errors.AsType[refusedQuestion](err); ok {
 		return problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: "membership_refused"}, true

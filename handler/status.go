@@ -23,7 +23,7 @@ type Health struct {
 	// Package service adds a sentence in each of these cases:
 	//
 	//   - The store of leaves or LiveKit does not answer (leaves.health).
-	//   - The brake of package guard is on, so nobody is removed from the SFU (members.health).
+	//   - The brake of package guard holds, so nobody is removed from the SFU (members.health).
 	//   - The homeserver does not say who is joined (account.health).
 	//   - The log loses lines (shared.health).
 	Degraded []string
@@ -138,8 +138,8 @@ type AccountStatus struct {
 	// reason.
 	Since *time.Time `json:"since"`
 	Error string     `json:"error,omitempty"`
-	// Unseen counts questions that remained without an answer, because the account
-	// is not in the room.
+	// Unseen counts questions that remained without an answer, because the
+	// account is not in the Matrix room.
 	Unseen uint64 `json:"not_in_room"`
 }
 

@@ -57,7 +57,8 @@ func newTestRig(t *testing.T) *testRig {
 	return r
 }
 
-// post asks for tokens as the page does. client is the client's address.
+// post asks for tokens as the page of the connection test does. client is the
+// client's address.
 func (r *testRig) post(sealed, client string) (status int, document string) {
 	body, _ := json.Marshal(map[string]string{"key": sealed})
 	w := r.serve("POST", "/test/token", string(body), "X-Forwarded-For", client)

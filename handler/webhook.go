@@ -15,7 +15,7 @@ import (
 // webhook serves POST /sfu_webhook. It stores the event, and then answers.
 // LiveKit sends its next webhook only after this answer, so the service acts on
 // the event later. After the event room_finished, webhook calls Closed, and the
-// service no longer assumes that the room exists. This event changes no leave.
+// service no longer assumes that the room exists. room_finished changes no leave.
 func (h *Handler) webhook(w http.ResponseWriter, r *http.Request) {
 	x := exchangeOf(w)
 	event, err := h.Webhooks.Receive(r)
@@ -69,7 +69,8 @@ func webhookResult(err error) string {
 	return "ok"
 }
 
-// maxRecentRooms bounds how many rooms this service remembers from webhooks.
+// maxRecentRooms bounds how many rooms of webhooks this service remembers, to list
+// them in /_status.
 const maxRecentRooms = 100
 
 // received records the webhooks that have arrived.

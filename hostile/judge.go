@@ -46,8 +46,8 @@ type figures struct {
 	recovery             time.Duration
 
 	// most is the peak resident memory of the run. group is the peak memory of the
-	// control group, kernel memory included. thousand is the largest resident
-	// memory at the end of an attack with a thousand servers.
+	// service's Linux control group (cgroup), kernel memory included. thousand is
+	// the largest resident memory at the end of an attack with a thousand servers.
 	most, group, thousand bytesOf
 	killed                bool
 	alone                 bool // whether the run made only one attack

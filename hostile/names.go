@@ -48,7 +48,7 @@ func addressOf(n int) netip.Addr {
 
 // serveNames answers DNS queries on conn until conn is closed. It answers that
 // names outside of the domain [domain] do not exist. It does not answer queries
-// for names of the trick "dns".
+// for names that [nameOf] made for the trick "dns".
 func serveNames(conn net.PacketConn) { dnstest.Serve(conn, findName) }
 
 // findName returns the DNS records of a name.

@@ -229,8 +229,8 @@ func (r *run) expectFaults(ctx context.Context) error {
 	return nil
 }
 
-// spoil makes the attack "junk". It returns an error if the service used too
-// much memory.
+// spoil makes the attack "junk" on the service without the bound on TLS
+// handshakes. It returns an error if this service used too much memory.
 func (r *run) spoil(ctx context.Context) error {
 	var f figures
 	for _, a := range attacks(tricks()) {

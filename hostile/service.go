@@ -96,7 +96,8 @@ func (s *service) stop() {
 	}
 }
 
-// lastLines returns the last lines of the service's log.
+// lastLines returns the last 2000 bytes of the service's log, or the error of
+// reading it.
 func (s *service) lastLines() string {
 	text, err := os.ReadFile(s.log)
 	if err != nil {

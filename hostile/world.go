@@ -27,8 +27,9 @@ type world struct {
 	sfu        *sfutest.Server
 }
 
-// newWorld starts LiveKit and the named homeserver. A token like "u17" proves
-// to that homeserver that its bearer is user u17.
+// newWorld starts LiveKit and the homeserver that the service's configuration names
+// (namedServer). A token like "u17" proves to that homeserver that its bearer is user
+// u17.
 func newWorld() (*world, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

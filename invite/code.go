@@ -45,7 +45,7 @@ func (m *modules) draw(colour bool) string {
 	for row := -quiet; row < m.Size+quiet; row += 2 {
 		b.WriteString(begin)
 		for column := -quiet; column < m.Size+quiet; column++ {
-			// The last line has only an upper row of modules.
+			// The number of rows is odd, so the last line has only an upper row.
 			below := row+1 < m.Size+quiet && m.light(row+1, column)
 			b.WriteString(halves[[2]bool{m.light(row, column), below}])
 		}

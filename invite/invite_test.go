@@ -63,9 +63,9 @@ func (s *scene) run(t *testing.T, args ...string) (code int, out, faults string)
 	return code, stdout.String(), stderr.String()
 }
 
-// TestLink checks that the link leads to the page, and that the key in the link
-// is for the room that LiveKit has. It also checks that LiveKit keeps the room as
-// long as the link is valid.
+// TestLink checks that the link leads to the page of the connection test, and
+// that the key in the link is for the room that LiveKit has. It also checks that
+// LiveKit keeps the room as long as the link is valid.
 func TestLink(t *testing.T) {
 	s := newScene(t)
 	begun := time.Now()
@@ -144,8 +144,8 @@ func TestNoLink(t *testing.T) {
 	}
 }
 
-// TestPublicURLOfPage checks the error if --public-url is the page's address
-// and not the service's.
+// TestPublicURLOfPage checks the error if --public-url is the address of the
+// page of the connection test, and not the service's address.
 func TestPublicURLOfPage(t *testing.T) {
 	s := newScene(t)
 	s.run(t)

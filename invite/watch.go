@@ -31,8 +31,8 @@ type Event struct {
 	// reports "left" only for a test that sent no verdict.
 	What string `json:"what"`
 	// Verdict is the id of a text in package verdicts, and Says is the text
-	// itself. Way ("udp", "tcp" or "relay"), RTT and Loss are the page's
-	// measurements.
+	// itself. Way ("udp", "tcp" or "relay"), RTT and Loss are what the
+	// page of the connection test has measured.
 	Verdict string `json:"verdict,omitempty"`
 	Says    string `json:"says,omitempty"`
 	Way     string `json:"way,omitempty"`
@@ -76,8 +76,8 @@ type watcher struct {
 	tests map[string]progress // the tests that have joined the room so far, by name
 	// The watcher asks LiveKit every second which tests are in the room. The slice
 	// here has the names of the tests in the last answer. The slice gone has the
-	// names of tests that have left since the answer before it. Their verdicts may
-	// still arrive.
+	// names of tests that were in the answer before, but not in the last answer.
+	// Their verdicts may still arrive.
 	here, gone []string
 	// silence is the text to print if a test leaves the room and has sent no
 	// verdict. It is "" if this command cannot receive verdicts.
@@ -175,7 +175,7 @@ func (w *watcher) note(err error) {
 	w.blind = true
 }
 
-// came reports a new test.
+// came reports that a new test has joined the room.
 func (w *watcher) came(name string) {
 	if _, known := w.tests[name]; known || len(w.tests) >= mostTests {
 		return
@@ -201,21 +201,22 @@ type verdict struct {
 	Loss    float64 `json:"loss"`
 }
 
-// A verdict with a number above one of these bounds is not from the page.
+// The page of the connection test never reports numbers above these bounds.
 const (
-	mostLoss = 100     // in percent
-	mostRTT  = 100_000 // in ms
+	mostLoss = 100     // the lost packets, in percent
+	mostRTT  = 100_000 // the round-trip time, in ms
 )
 
-// isMeasured reports whether this verdict can be from the page, which measures
-// only the ways and numbers that isMeasured allows.
+// isMeasured reports whether the page can have measured the way, the loss and the
+// round-trip time in this verdict.
 func (v verdict) isMeasured() bool {
 	return slices.Contains([]string{"udp", "tcp", "relay"}, v.Way) && v.Loss >= 0 && v.Loss <= mostLoss &&
 		(v.RTT == nil || *v.RTT >= 0 && *v.RTT <= mostRTT)
 }
 
-// hear reports the verdict of a test. A test can send only its own verdict,
-// because LiveKit sets the sender m.From.
+// hear reports the verdict of a connection test, which the tester's browser sent
+// as m. A browser can send only the verdict of its own test, because LiveKit sets
+// the sender m.From.
 func (w *watcher) hear(m instruments.Message) {
 	var said verdict
 	if json.Unmarshal([]byte(m.Text), &said) != nil || !isTester(said.Name) || strings.TrimSuffix(m.From, testlink.ReceiverSuffix) != said.Name {

@@ -48,10 +48,10 @@ func TestWatcher(t *testing.T) {
 	}
 }
 
-// TestWatcherSeesReturn checks a test that leaves the room and immediately
-// returns, as tests do between their steps. The watcher does not report that
-// the test left. After the watcher has reported a test as left, the test may
-// still send a verdict.
+// TestWatcherSeesReturn checks a connection test that leaves the room and
+// immediately returns, as such tests do between their steps. The watcher does
+// not report that the test left. After the watcher has reported a test as left,
+// the test may still send a verdict.
 func TestWatcherSeesReturn(t *testing.T) {
 	s := newScene(t)
 	in := newInviter(&s.cfg, instruments.New())
@@ -102,13 +102,14 @@ func TestWatcherSaysWhyItSeesNobody(t *testing.T) {
 	}
 }
 
-// verdictOf returns the verdict of a test that found no fault.
+// verdictOf returns the message in which the connection test of this name says
+// that it found no fault.
 func verdictOf(name string) instruments.Message {
 	return instruments.Message{From: name, Text: fmt.Sprintf(`{"name":%q,"verdict":"udp","way":"udp","rtt":23,"loss":0}`, name)}
 }
 
 // TestWatcherIsBounded checks that the watcher keeps and reports at most
-// mostTests tests, however many come.
+// mostTests connection tests, however many come.
 func TestWatcherIsBounded(t *testing.T) {
 	told := 0
 	w := &watcher{tests: map[string]progress{}, tell: func(Event) { told++ }}

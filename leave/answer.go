@@ -99,9 +99,9 @@ func (j Job) Doubts(a Answer) Doubt {
 }
 
 // doubtsAbsence does the work of Doubts if the SFU has answered that it has no record
-// of the participant. Only the first such answer is in doubt. The participant may be
-// there although there is no record: if a participant has ended one session and begun
-// another, LiveKit can delete the record of the new session when the old one ends.
+// of the participant. Only the first such answer is in doubt. The participant may be in
+// the room although LiveKit has no record: if a participant has begun a new session
+// before the old one ends, LiveKit can delete the new session's record at that end.
 func (j Job) doubtsAbsence() Doubt {
 	if j.Looks == 0 && !j.RoomSeen.IsZero() {
 		return SlightDoubt
@@ -109,8 +109,8 @@ func (j Job) doubtsAbsence() Doubt {
 	return NoDoubt
 }
 
-// doubtsRecord is like Doubts. It is for an answer which says that the SFU has a record
-// of the participant's session. Such an answer is in doubt if the SFU said earlier that
+// doubtsRecord does the work of Doubts if the SFU has answered that it has a record of
+// the participant's session. Such an answer is in doubt if the SFU said earlier that
 // no node holds this session.
 func (j Job) doubtsRecord(a Answer) Doubt {
 	if !j.Refused.IsZero() && a.Session == j.Session && a.Session != j.LeftSession {

@@ -25,7 +25,8 @@ func TestMovedMovesEveryTime(t *testing.T) {
 	}
 }
 
-// setTimes sets every time in v, and returns how many times v has.
+// setTimes sets every field of v that is a time, and returns how many such fields v
+// has.
 func setTimes(v reflect.Value, at time.Time) (n int) {
 	for i := range v.NumField() {
 		switch f := v.Field(i); f.Interface().(type) {

@@ -61,8 +61,8 @@ func (s State) Number() int {
 	return slices.Index(numberedStates, s)
 }
 
-// compactField maps the number of a field to the field's index in fields. If no field
-// has the number, the index is -1.
+// compactField maps a field's number (its index in numbered) to its index in fields. If
+// no field has the number, the index is -1.
 var compactField = func() (at [len(numbered)]int) {
 	for n, name := range numbered {
 		at[n] = -1
@@ -152,7 +152,7 @@ func appendTexts(b []byte, texts []string) []byte {
 const (
 	asItIs     = 0
 	base64Form = 1 // the bytes are the text, decoded from unpadded base64; hashes are shorter in this form
-	behindUser = 2 // the text is the user's name, and then the bytes; identities of old clients are shorter in this form
+	behindUser = 2 // the text is the job's user id, and then the bytes; identities of old clients are shorter in this form
 	// The bytes are the text up to its first "_", and then the decoded remainder of the
 	// text, which is unpadded base64. Ids like "syd_…" and "PA_…" are shorter in this
 	// form.
@@ -161,7 +161,7 @@ const (
 )
 
 // appendText appends text to b, in the form with the fewest bytes. The argument user is
-// the user's name.
+// the job's user id, with which the text may begin; "" for none.
 func appendText(b []byte, text, user string) []byte {
 	form, short := shortest(text, user)
 	b = binary.AppendUvarint(b, uint64(len(short))<<formBits|form)

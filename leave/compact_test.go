@@ -19,8 +19,8 @@ import (
 var keptApart = []string{"user", "version", "holder", "until"}
 
 // TestEveryFieldIsNumbered checks that every field of a job has exactly one number in
-// compact records. Only the fields in keptApart have none. The test fails if somebody
-// adds a field to Job without a number.
+// compact records, and that the fields in keptApart have none. The test fails if
+// somebody adds a field to Job without a number.
 func TestEveryFieldIsNumbered(t *testing.T) {
 	for _, f := range fields {
 		n := slices.Index(numbered[:], f.name)

@@ -15,7 +15,7 @@ const (
 	Finish  Action = "finish"  // remove a job that has no more leaves to cancel
 	Send    Action = "send"    // make the homeserver send the leave
 	Restart Action = "restart" // make the homeserver start the delay from the beginning
-	Look    Action = "look"    // ask the SFU whether the participant is there
+	Look    Action = "look"    // ask the SFU whether the participant is in the room
 	Cancel  Action = "cancel"  // make the homeserver drop a replaced leave
 )
 

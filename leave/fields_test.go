@@ -10,8 +10,8 @@ import (
 )
 
 // TestEveryFieldIsKept checks that a job keeps every field when it is written as a
-// record or packed, and read again. One of the jobs has a value in every field. In
-// another one, some fields have the zero value.
+// record or packed (see Job.Pack), and read again. One of the jobs has a value in every
+// field. In another one, some fields have the zero value.
 func TestEveryFieldIsKept(t *testing.T) {
 	full := in(t, Connected)
 	for _, f := range fields {

@@ -33,8 +33,8 @@ const (
 //
 // The tag of a field gives its name in a record. A record always contains a field with
 // "always". It contains any other field only if the field is not zero. A time with
-// "past" is the time of a past event. Stores read the tags, so a new field must be
-// added only here.
+// "past" is the time of a past event, so [Job.NotAhead] corrects it if it lies in the
+// future. Stores read the tags, so a new field must be added only here.
 type Job struct {
 	Key
 	User    matrix.UserID  `record:"user,always"` // the owner of the leave; the delayed event is at this user's homeserver
@@ -90,8 +90,9 @@ type Job struct {
 	Sends       int       `record:"sends"`    // how many sends in a row have failed
 	Cancels     int       `record:"cancels"`  // how many cancels in a row have failed
 
-	// Replaces are the earlier delegations of the same key that the keeper must still
-	// cancel. If one of them fires, it ends the present membership.
+	// Replaces are the leaves that were delegated earlier for the same key, and that the
+	// keeper must still cancel. If the homeserver sends one of them, it ends the present
+	// membership.
 	Replaces []matrix.DelayID `record:"replaces"`
 
 	// Version counts the writes of the job to the store. A writer must name the version

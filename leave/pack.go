@@ -9,8 +9,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// Packed is a job in as few bytes as possible. A store in memory uses it. It does not
-// contain the job's key and user. Its times are in milliseconds.
+// Packed is a job in as few bytes as possible, without the job's key and user. Its
+// times are in milliseconds. A store in memory uses this form.
 type Packed string
 
 // Pack returns j in packed form. The second result is j as [Packed.Job] will return it,

@@ -18,10 +18,10 @@ var (
 	ErrConflict = errors.New("the job has changed meanwhile")
 	// ErrSuperseded means that the store has a later delegation of the same key.
 	ErrSuperseded = errors.New("a later delegation is stored")
-	// ErrForgotten means that the store has lost jobs. For example, its Redis has
-	// restarted without its file, or with an old file. The call has done nothing. Every
-	// call returns this error until Merge was called with the copies of jobs that still
-	// exist.
+	// ErrForgotten means that the store has lost jobs. For example, its Redis server has
+	// restarted without its data file, or with an old one. The call has done nothing.
+	// Every call returns this error until Merge was called with the copies of jobs that
+	// still exist.
 	ErrForgotten = errors.New("the store has lost its jobs")
 	// ErrAway means that the store does not answer. An error can be both ErrAway
 	// and another error of this list. The other error is then about the jobs in the
@@ -83,8 +83,8 @@ type Queue interface {
 	// of their due times.
 	Claim(ctx context.Context, holder string, now time.Time, n int) ([]Job, error)
 	// ClaimRooms returns up to n rooms that have jobs. The argument every is a period.
-	// In each such period, all calls together return a room at most once. If a room has
-	// just got its first job, it counts as never returned.
+	// In each such period, all calls together return the same room at most once. If a
+	// room has just got its first job, it counts as never returned.
 	ClaimRooms(ctx context.Context, now time.Time, every time.Duration, n int) ([]sfu.Room, error)
 }
 

@@ -113,7 +113,7 @@ func (a *Account) eachJoined(ctx context.Context, room RoomID, see func(user str
 	return nil
 }
 
-// isAbsence reports whether e says that the account is not in the room.
+// isAbsence reports whether e says that the account is not in the Matrix room.
 func (e *AccountError) isAbsence() bool {
 	return e.Status == http.StatusForbidden && e.ErrCode == "M_FORBIDDEN" || e.Status == http.StatusNotFound && e.ErrCode == codeNotFound
 }

@@ -72,7 +72,7 @@ func (e *AppServiceError) Unwrap() error { return e.Err }
 
 // IsJoined reports whether user is joined to room (MSC4502). For a user of
 // another server, it can return true only if Server is in the room, too.
-// IsJoined returns false if the homeserver does not know room, and if user has
+// IsJoined returns false if the homeserver does not know room, or if user has
 // left, was banned or is only invited. Every error is an *[AppServiceError] and
 // means that the answer is unknown.
 func (a *AppService) IsJoined(ctx context.Context, room RoomID, user UserID) (bool, error) {
@@ -261,7 +261,8 @@ func noAnswer(err error) *AppServiceError {
 	return &AppServiceError{Cause: Cause(outbound.Cause(err)), Err: brief(err)}
 }
 
-// statusOf returns the error of a Matrix error response.
+// statusOf returns the error for an answer that has an unexpected status and this
+// body.
 func statusOf(status int, body []byte) *AppServiceError {
 	code := errCode(body)
 	return &AppServiceError{Cause: CauseStatus, Status: status, ErrCode: code, Err: statusError(status, code)}

@@ -35,8 +35,8 @@ type ClientAPI struct {
 // delay events.
 type ClientAPIError struct {
 	Server ServerName
-	// Definite says that the server answered, and the answer is no. If Definite
-	// is false, a retry may succeed.
+	// Definite says that the reason is an answer of the server, or an address to
+	// which this service does not connect. If Definite is false, a retry may succeed.
 	Definite bool
 	Err      error
 }
@@ -65,9 +65,9 @@ type ClientAPIs struct {
 // all other servers.
 type apiClass struct {
 	cache *lru.Cache[ServerName, clientAPIAnswer]
-	// lookUps bounds how many look-ups for clients run at the same time.
-	// ownLookUps bounds how many look-ups run for leaves that are already
-	// stored. nil means no bound.
+	// lookUps bounds how many look-ups of APIs run at the same time for clients.
+	// ownLookUps bounds how many run for leaves that are already stored. nil means
+	// no bound.
 	lookUps, ownLookUps *semaphore.Keyed[outbound.Asker]
 }
 

@@ -21,7 +21,7 @@ const (
 	CauseTLS      Cause = outbound.CauseTLS      // a TLS connection could not be made; the error says what is wrong with the certificate
 	CauseTimeout  Cause = outbound.CauseTimeout  // no answer in time
 	CauseCanceled Cause = outbound.CauseCanceled // the client disconnected
-	CauseProtocol Cause = outbound.CauseProtocol // the connection broke, or does not speak HTTP
+	CauseProtocol Cause = outbound.CauseProtocol // the connection broke, or the peer did not speak HTTP
 	CauseTooLarge Cause = outbound.CauseTooLarge // the answer is larger than the answer of any real homeserver
 	CauseLimited  Cause = "homeserver_limited"   // 429: the homeserver has had too many requests
 	CauseTrouble  Cause = "homeserver_error"     // the answer has a status 5xx

@@ -13,8 +13,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// wrongPlaces holds handlers for the old address of a Client-Server API. The
-// API has moved, and these handlers answer there now.
+// wrongPlaces holds handlers for the old address of a Client-Server API. When the
+// API has moved, one of these handlers answers at the old address in its place.
 var wrongPlaces = map[string]http.HandlerFunc{
 	"a page":                      func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) },
 	"a proxy without it":          func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>", http.StatusBadGateway) },

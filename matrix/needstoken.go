@@ -15,13 +15,14 @@ const (
 	// full-access servers every 10 min, and a probe takes at most probeTimeout.
 	// So the next probe of such a server ends before refusalTime is over.
 	refusalTime = 10*time.Minute + probeTimeout
-	// maxRefusals bounds how many servers of each class are remembered. One
-	// class is the servers that the operator named, the other is all other
-	// servers. A further server replaces the server that refused longest ago.
+	// maxRefusals bounds how many refusing servers of each class the service
+	// remembers. One class is the servers that the operator named, the other is
+	// all other servers. A further server replaces the server that refused
+	// longest ago.
 	maxRefusals = 4096
 	// probeTimeout bounds one probe, including the search for the API.
 	probeTimeout = 15 * time.Second
-	// probers is how many servers are probed at the same time.
+	// probers is how many servers Probe asks at the same time.
 	probers = 8
 )
 

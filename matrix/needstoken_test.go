@@ -117,6 +117,6 @@ func TestKnownAPIDoesNotWait(t *testing.T) {
 				t.Errorf("within %v: got %v after %v, want no error within half of that, and 500 ms", limit, err, took)
 			}
 		}
-		time.Sleep(10 * time.Second) // until then, the search for a new API gives up, and its goroutine ends, as synctest requires
+		time.Sleep(10 * time.Second) // long enough for the search for a new API to give up, so that its goroutine ends, as synctest requires
 	})
 }

@@ -33,7 +33,7 @@ const (
 // RemoteError says that another homeserver returned no token.
 type RemoteError struct {
 	Server ServerName // the server that was asked
-	Status int        // the status of the server's answer; 0 if there was no answer, or if our own homeserver did not return it
+	Status int        // the status of the server's answer; 0 if there was none, or if our own homeserver, which forwards the request, did not pass the status on
 	Err    error
 }
 

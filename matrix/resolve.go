@@ -179,7 +179,7 @@ func (r *Resolver) find(ctx context.Context, c *class, server ServerName) discov
 }
 
 // prefer makes later requests try the i-th address of destination first,
-// because the earlier addresses in the list did not answer.
+// because the addresses before it did not answer.
 func (r *Resolver) prefer(server ServerName, destination Destination, i int) {
 	c := r.class(server)
 	known, ok := c.cache.Get(server)

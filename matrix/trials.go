@@ -25,7 +25,8 @@ const (
 	// answered as a homeserver does.
 	provenTime = time.Hour
 	// deadTime is how long this service does not ask a server that it could not
-	// reach. In this time, requests for the server do not count as trials.
+	// reach. In this time, clients' requests about that server do not count as trials
+	// (requests to a server that is not yet known to be a homeserver).
 	deadTime = 2 * time.Second
 )
 
@@ -70,8 +71,8 @@ var (
 	errTrials = errors.New("the client's network has named too many servers that are not homeservers")
 )
 
-// learn records what a request shows about server. err is the error of the
-// request, or nil.
+// learn records whether a request showed that server is a homeserver, or that
+// this service cannot reach it. err is the error of the request, or nil.
 func (c *class) learn(server ServerName, known record, err error) {
 	now := time.Now()
 	switch {

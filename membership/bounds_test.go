@@ -81,7 +81,8 @@ func TestAbandonedQuestions(t *testing.T) {
 }
 
 // TestOneServerTakesHalf checks that users whom one homeserver invents do not
-// make users of other homeservers wait.
+// make users of other homeservers wait. The service asks about them with at
+// most half of the questions that may run at the same time.
 func TestOneServerTakesHalf(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &source{answer: yes, takes: 5 * time.Second}

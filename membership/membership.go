@@ -36,7 +36,7 @@ var (
 )
 
 // Lookup asks a [Source], but as seldom as it can. Callers that ask the same
-// question at the same time share a call. Lookup keeps a "yes" for a short time
+// question at the same time share one request. Lookup keeps a "yes" for a short time
 // (keepYes). It never keeps a "no", because a user who joins a room may start a
 // call immediately. A question waits for its turn as long as its callers wait,
 // at most 10 s.
@@ -47,7 +47,7 @@ type Lookup struct {
 	yes       recent
 }
 
-// answer is the result of a question.
+// answer is the result of a question to the homeserver whether somebody is joined.
 type answer struct {
 	joined bool
 	err    error
@@ -129,10 +129,10 @@ func (l *Lookup) Forget(room matrix.RoomID, user matrix.UserID) {
 	l.yes.drop(keyOf("user", room, user.String()))
 }
 
-// ask calls the function question once for all callers that ask with the same
-// key at the same time. If ctx ends, the call goes on for the other callers. The
-// number of such calls at the same time is limited, in all and for each server.
-// This call counts for the server of.
+// ask calls the function question once for all callers that ask with the same key at
+// the same time. If ctx ends, the call goes on for the other callers. The number of
+// such calls at the same time is limited, in all and for each server. The
+// parameter named of is the server for which this call counts.
 func (l *Lookup) ask(ctx context.Context, k key, of matrix.ServerName, question func(context.Context) (bool, error)) (bool, error) {
 	if l.yes.has(k, time.Now()) {
 		return true, nil

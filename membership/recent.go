@@ -28,7 +28,8 @@ func keyOf(kind string, room matrix.RoomID, who string) key {
 
 // recent keeps each answer "yes" of a homeserver (the user is joined) for
 // keepYes, in two maps. It adds new entries to the map young. When all entries of
-// the map old have expired, it drops that map. The zero value is ready.
+// the map old have expired, it drops that map, and young becomes old. The zero value
+// is ready.
 type recent struct {
 	mu         sync.Mutex
 	young, old map[key]time.Duration // for each "yes", the time from began until the question

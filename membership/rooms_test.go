@@ -197,8 +197,9 @@ func TestSilentRooms(t *testing.T) {
 	})
 }
 
-// TestTogether asks about several users at once, whom one member list answers. Each
-// user's answer must be cached and dropped like the answer to a single question.
+// TestTogether asks about several users of one room in one call. One member list has
+// the answers for all of them. Each user's answer must be cached and dropped like the
+// answer to a single question.
 func TestTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &roll{joined: map[string][]string{"!a": {"@a:b", "@c:d"}}}

@@ -13,8 +13,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// account is a Matrix user. This service acts as this user to ask the
-// homeserver who is joined to a room. It has the user's access token.
+// account is a Matrix user. With this user's access token, the service asks the
+// homeserver who is joined to a room.
 type account struct {
 	api *matrix.Account
 	log *slog.Logger

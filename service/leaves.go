@@ -171,8 +171,8 @@ func holder() string {
 
 // newDelayedEvents returns a client that manages delayed events. It has its own
 // connections. So requests for tokens do not have to wait while a homeserver
-// answers slowly about delayed events. One bound it shares with the other clients:
-// that on the memory for TLS handshakes with servers that the operator did not name
+// answers slowly about delayed events. It shares one bound with the other clients: the
+// bound on the memory for TLS handshakes with servers that the operator did not name
 // (shared.strangers).
 func (s *shared) newDelayedEvents() *matrix.DelayedEvents {
 	return &matrix.DelayedEvents{

@@ -111,7 +111,8 @@ func (l *lab) checkMounts() {
 	}
 }
 
-// checkAgreement checks that the files agree about ports, keys and addresses.
+// checkAgreement checks that the files that setup wrote agree about ports, keys and
+// addresses.
 func (l *lab) checkAgreement() {
 	l.t.Helper()
 	livekit := parseYAML[struct {

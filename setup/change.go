@@ -64,8 +64,8 @@ func perServer(parse func(string) (string, error)) func(*options, string) error 
 }
 
 // besides returns a check of a host name. flag is the option for this host
-// name: jwt-host or sfu-host. The host name must differ from the other
-// program's host name and from all server names.
+// name: jwt-host or sfu-host. The host name of this service, that of LiveKit and
+// the server names must all differ.
 func besides(flag string) func(*options, string) error {
 	return func(o *options, text string) error {
 		host, err := parseHost(text)

@@ -84,8 +84,8 @@ func (r *renderer) quoted(name, path string) file {
 	return file{name: path, content: content}
 }
 
-// wellKnown returns the JSON that the server must serve at the path
-// /.well-known/matrix/client.
+// wellKnown returns the JSON that the website of the server name must serve at the
+// path /.well-known/matrix/client.
 func (p plan) wellKnown(server matrix.ServerName) string {
 	type transport struct {
 		Type       string `json:"type"`

@@ -118,7 +118,8 @@ const (
 
 // TestContradictions checks two old files that contradict each other. setup
 // asks a person, or names both places if there is nobody to ask. If the command
-// line sets the option, setup uses that value.
+// line sets the option that they contradict each other about (--jwt-host), setup
+// uses that value.
 func TestContradictions(t *testing.T) {
 	old := put(t, map[string]string{"jwt.env": oldService, "client.json": oldWellKnown, "homeserver.yaml": oldSynapse})
 	l := newLab(t)

@@ -29,8 +29,8 @@ var otherProcessors = map[string]string{
 // does not ask for the processor.
 const noImage = "none"
 
-// parseProcessor returns the processor's name in processors. The argument text is
-// that name or another name of the processor. If text is "none" (noImage),
+// parseProcessor returns the name in processors that stands for the same processor
+// as text: for "aarch64", it returns "arm64". If text is "none" (noImage),
 // parseProcessor returns "".
 func parseProcessor(text string) (string, error) {
 	name := strings.ToLower(text)
@@ -148,7 +148,8 @@ func (i *image) decide() error {
 	return nil
 }
 
-// sumOfFile returns the checksum and the size of a file, and closes the file.
+// sumOfFile returns the checksum and the size of the opened file f, and closes
+// f. If err, the error of opening, is not nil, sumOfFile returns err.
 func sumOfFile(f io.ReadCloser, err error) (sum [sha256.Size]byte, size int64, _ error) {
 	if err != nil {
 		return sum, 0, err

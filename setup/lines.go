@@ -11,7 +11,7 @@ import (
 // grammar describes a file whose lines set names to values, one name per line.
 // setup changes no other lines of such a file.
 type grammar struct {
-	line  func() *regexp.Regexp // matches the text in front of the value; its group is the name
+	line  func() *regexp.Regexp // matches the text in front of the value; the regular expression's group is the name
 	write func(value string) string
 }
 

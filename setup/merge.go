@@ -10,7 +10,8 @@ import (
 // merger merges setup's new content into current, a file that a person edited.
 type merger func(current, content string) (merged, error)
 
-// merged is the result of a merger.
+// merged is the result of a merger. Its names are those of variables in .env or of
+// answers in answers.yaml.
 type merged struct {
 	text      string
 	changed   []string // the names whose values setup changed

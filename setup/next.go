@@ -25,7 +25,7 @@ type task struct {
 	do       string   // what the operator does; commands in the text are between backticks
 	commands []string // the commands that the operator types for the task
 	then     string   // what the operator does after the commands
-	differs  []string // lines of a diff for the page; on the terminal, the report has already shown them
+	differs  []string // lines of a diff for stepsFile; on the terminal, the report has already shown them
 	check    string   // how the operator sees that the task is done: a command, and its expected output
 }
 

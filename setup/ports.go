@@ -64,8 +64,8 @@ type claim struct {
 	flag     string // the flag that changes the ports; "" if no flag changes them
 }
 
-// claims returns the claims of all programs of the deployment. The first claims
-// in the list are those with ports that no flag changes.
+// claims returns which ports each program of the deployment uses. The ports that no
+// flag changes are first in the list.
 func (b *planner) claims() (list []claim) {
 	add := func(p ports, protocol, who, flag string) {
 		if p != (ports{}) {

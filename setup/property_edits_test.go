@@ -151,8 +151,8 @@ func (m *history) loseSecret() {
 	}
 }
 
-// says is a choice of options, with the answers that follow from them. An empty
-// answer means that setup removes the answer.
+// says is a choice of options, with the answers that the folder must have after
+// a run with these options. An empty answer means that setup removes the answer.
 type says struct {
 	flags   string
 	answers string

@@ -10,7 +10,7 @@ import (
 )
 
 // TestSecondRun checks that a second run changes only what the flags change,
-// and says what it changed. It keeps the secret unless --new-secrets is given.
+// and says what it changed. It keeps the API secret unless --new-secrets is given.
 func TestSecondRun(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -172,9 +172,9 @@ func TestProposalTakenOver(t *testing.T) {
 	l.says(l.out, "compose.yaml", "updated")
 }
 
-// TestEnvByHand checks a .env that a person wrote. All files use the secrets of
-// this .env. setup adds the lines that the .env lacks, and makes it unreadable
-// for other users.
+// TestEnvByHand checks a .env that a person wrote. The files that setup writes must
+// use the secrets of this .env. setup must add the lines that the .env lacks, and
+// make it unreadable for other users.
 func TestEnvByHand(t *testing.T) {
 	l := newLab(t)
 	const secret = "a-secret-of-somebody-else-with-40-letters"

@@ -45,7 +45,9 @@ func choosePair(dir *folder, renew bool, taken pair) (pair, error) {
 	if err != nil {
 		return p, err
 	}
-	had := wrote.hadEnv() || len(wrote) == 0 && answered // if there are no checksums, the old answers show that setup wrote a .env
+	// had says whether an earlier run wrote a .env here. If that run left no checksums
+	// of its files, its saved answers show that.
+	had := wrote.hadEnv() || len(wrote) == 0 && answered
 	values, err := parseEnv(string(content))
 	if err != nil {
 		return p, err

@@ -152,7 +152,7 @@ func presetOf(server matrix.ServerName, i int, singleHost string) string {
 }
 
 // overrides returns the URLs at which the service reaches the homeservers, in
-// the form that the service's variables have.
+// the form of LIVEKIT_FEDERATION_URL_OVERRIDES (SERVER=URL, separated by commas).
 func (p plan) overrides() string {
 	var list []string
 	for _, server := range p.Servers {

@@ -106,8 +106,8 @@ func (s source) version() (string, error) {
 // command's output.
 const mostOutput = 20
 
-// killDelay is how long setup waits for the child processes of the go command
-// to close the output after setup killed the command.
+// After setup has killed the go command, killDelay is how long it waits for the
+// command's child processes to close the output.
 const killDelay = 2 * time.Second
 
 // makeImage runs the program in the source's folder image. That program

@@ -203,8 +203,8 @@ func (t *traces) publishedJWT(name string, published []string) {
 	}
 }
 
-// publishedSFU records LiveKit's media ports, and whether LiveKit offers TURN,
-// as the published ports say.
+// publishedSFU records LiveKit's media ports, and whether LiveKit offers TURN. It
+// learns both from published, the ports of LiveKit in the compose file name.
 func (t *traces) publishedSFU(name string, published []string) {
 	turn, tls := false, false
 	for _, p := range published {

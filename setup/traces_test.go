@@ -19,7 +19,7 @@ func TestEarlierVersion(t *testing.T) {
 			l := newLab(t)
 			l.only(exitOK, args...)
 			want := l.answers()
-			for name, value := range want { // the other files have the values in this form
+			for name, value := range want { // the files other than answersFile have the values in this form
 				want[name] = strings.TrimRight(strings.ToLower(value), "/")
 			}
 			if want["turn-cert"] != "" {

@@ -19,8 +19,8 @@ import (
 const (
 	// callTimeout bounds one call of the API, including its retries.
 	callTimeout = 10 * time.Second
-	// tokenTTL is how long an API token is valid. It is much longer than a
-	// call, because the SFU's clock may differ from ours.
+	// tokenTTL is how long an API token is valid. It is much longer than a call of the
+	// API takes, because the SFU's clock may differ from ours.
 	tokenTTL = 5 * time.Minute
 
 	// emptyTimeout is the time after which LiveKit closes a room that nobody

@@ -19,7 +19,7 @@ import (
 	"matrixrtc-auth/internal/text"
 )
 
-// These are the causes of a failed call of the API. Each cause has its own
+// These are the causes of a failed call of the SFU's API. Each cause has its own
 // remedy.
 const (
 	CauseBusy         = "busy"         // the SFU was not asked, because too many calls for rooms are running (maxEnsuring)

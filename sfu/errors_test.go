@@ -163,7 +163,8 @@ func bearer(r *http.Request) string {
 	return strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 }
 
-// garbageHeader answers with the API token in a line that is no valid header.
+// garbageHeader answers with the request's API token in a line that is no valid
+// header.
 func garbageHeader(w http.ResponseWriter, r *http.Request, _ http.Handler) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {

@@ -13,5 +13,6 @@ func (k Keys) all() []Key {
 	return k()
 }
 
-// Always returns a function Keys that returns the same keys on every call.
+// Always returns a function of the type Keys that returns the same keys on
+// every call.
 func Always(keys ...Key) Keys { return func() []Key { return keys } }

@@ -69,7 +69,7 @@ func TestCreateRoomOnADeadNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := sfutest.New(key, "a", "b")
 		client, _ := inMemory(t, fake)
-		if err := client.Ping(t.Context()); err != nil { // leaves a connection for reuse
+		if err := client.Ping(t.Context()); err != nil { // leaves an open connection, which CreateRoom then uses
 			t.Fatal(err)
 		}
 		fake.Node("a").Kill()

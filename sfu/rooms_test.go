@@ -178,7 +178,7 @@ func TestEnsureCanceled(t *testing.T) {
 		time.AfterFunc(time.Millisecond, cancel)
 		_, err := rooms.Ensure(ctx, "room")
 		wantCause(t, err, sfu.CauseCanceled)
-		time.Sleep(time.Second) // in this time the call goes on and ends
+		time.Sleep(time.Second) // in this time the call of CreateRoom goes on and ends
 	})
 }
 
@@ -247,8 +247,8 @@ func TestEnsureMemoryIsBounded(t *testing.T) {
 }
 
 // TestEnsureConcurrently checks many users who ask for a few rooms at the same
-// time. Rooms must make only one call for each room. The fake SFU listens on a
-// socket.
+// time. Rooms must make only one call for each room. The calls go to the fake
+// SFU over real connections.
 func TestEnsureConcurrently(t *testing.T) {
 	client, server := start(t)
 	rooms := sfu.NewRooms(client)

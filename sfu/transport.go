@@ -155,8 +155,9 @@ func guarded(client *http.Client) *http.Client {
 	return &c
 }
 
-// guard is a RoundTripper that reads the whole response before it returns. It
-// may send a request twice, so a request must have GetBody.
+// guard is a RoundTripper that reads the whole response before it returns. If a
+// reused connection does not answer, guard sends the request a second time, for
+// which the request must have GetBody.
 type guard struct{ next http.RoundTripper }
 
 var errSilent = errors.New("the pooled connection is dead")

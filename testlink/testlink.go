@@ -55,7 +55,8 @@ const (
 	macBytes    = 16
 )
 
-// Length is the number of characters of a sealed key. Each character holds 6 bits.
+// Length is the number of characters of a sealed key, the text in a link. Each
+// character holds 6 bits.
 const Length = (8*(roomBytes+expiryBytes+macBytes) + 5) / 6
 
 // prefix is the beginning of the name of every room for tests.
@@ -74,7 +75,7 @@ func New(expires time.Time) Key {
 
 // Seal returns k as the text in a link. The MAC in the text is made with the
 // secret of the given API key. Seal fails if k's room is not a room for tests,
-// or if the time does not fit into four bytes.
+// or if k.Expires does not fit into four bytes.
 func (k Key) Seal(with sfu.Key) (string, error) {
 	digits, found := strings.CutPrefix(string(k.Room), prefix)
 	room, err := hex.DecodeString(digits)

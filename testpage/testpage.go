@@ -49,9 +49,10 @@ type Page struct{ policy string }
 // ws or wss.
 func New(sfu string) *Page { return &Page{policy: policy(sfu)} }
 
-// policy returns the Content-Security-Policy of the page. The policy lets the
-// page load scripts only from this service, and connect only to this service
-// and the SFU. It also forbids other pages to show the page in a frame.
+// policy returns the Content-Security-Policy of the page of the connection
+// test. The policy lets the page load scripts only from this service, and
+// connect only to this service and the SFU. It also forbids other pages to show
+// this page in a frame.
 func policy(sfu string) string {
 	connect := []string{"'self'"}
 	if u, err := url.Parse(sfu); err == nil && u.Host != "" {

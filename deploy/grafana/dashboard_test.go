@@ -21,7 +21,7 @@ import (
 type form = dashboard.Dashboard
 
 // decode parses a dashboard. It fails if the dashboard, the options of a panel,
-// or a query has a member that Grafana's types do not have.
+// or a query has a JSON field that Grafana's types do not have.
 func decode(text string) (d form, err error) {
 	types := cog.NewRuntime()
 	types.RegisterPanelcfgVariant(timeseries.VariantConfig())
@@ -40,7 +40,7 @@ func decode(text string) (d form, err error) {
 	return d, d.Validate()
 }
 
-// decodeFields fails if the fieldConfig of a panel has an unknown member. The
+// decodeFields fails if the fieldConfig of a panel has an unknown JSON field. The
 // SDK's strict decoder does not check fieldConfig.
 func decodeFields(text string) error {
 	var fields struct {
@@ -67,7 +67,8 @@ func faults(err error) error {
 	return err
 }
 
-// TestDashboard checks that Grafana's types know all members of the dashboard.
+// TestDashboard checks that the types of Grafana's SDK know every JSON field of the
+// dashboard.
 func TestDashboard(t *testing.T) {
 	text := readDashboard(t)
 	d, err := decode(text)

@@ -34,8 +34,8 @@ const wholePolicy = `networkPolicy:
   egress: true
   egressTo: [{podSelector: {}}, {ipBlock: {cidr: 10.9.8.7/32}}]`
 
-// policyOfPage returns the values in the section "Who may connect" of
-// docs/kubernetes.md.
+// policyOfPage returns the chart's values that the section "Who may connect" of
+// docs/kubernetes.md shows.
 func policyOfPage(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/kubernetes.md")

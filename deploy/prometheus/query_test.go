@@ -111,7 +111,7 @@ func (s served) strange(q query) string {
 }
 
 // found reports whether at least one of the label's values meets the condition.
-// For != and !~ it always returns true.
+// It does not check the conditions != and !~: for them it returns true.
 func (m matcher) found(values []string) bool {
 	switch m.op {
 	case "=":

@@ -138,22 +138,22 @@ func named(text string) string {
 // mention matches the name of this service, but not "this service's".
 var mention = pattern.New(`(?i)\b(th(?:is|e) service)(?:[ ,.:;)\n]|$)`)
 
-// setting matches a part of a text that the page shows as code: a variable with
-// its value, a setting, an option, a command, or YAML or JSON in brackets that are
-// nested at most four deep.
+// setting matches a part of a text that docs/troubleshooting.md shows as code: a
+// variable with its value, a setting, an option, a command, or YAML or JSON in
+// brackets that are nested at most four deep.
 var setting = pattern.New(`LIVEKIT_[A-Z_]+(=\S*[^\s.,:;)])?|"?\b[a-z_][a-z0-9_.]*"?: [\[{]([^\[\]{}]|[\[{]([^\[\]{}]|[\[{]([^\[\]{}]|[\[{]([^\[\]{}]|)*[\]}])*[\]}])*[\]}])*[\]}]|\{"[^{}]*\}|\b(rtc|turn|room|redis|webhook|limit|node_selector|matrix_rtc)\.[a-z][a-z_]+(: (true|false|\d+)\b)?|\bmax_event_delay_duration: 24h|\bm\.homeserver(\.base_url)?\b|\borg\.matrix\.msc4143\.rtc_foci\b|\bmatrixrtc-auth (doctor|registration)( --[a-z-]+( [^\s(-][^\s(]*)?)+|\bopenssl rand -hex 32|\bcurl -i https://[^\s,;]+|\biptables [^(]*[^( ]|\btimedatectl set-ntp true|\bredis-cli [^.]*|\bchmod 644 livekit\.yaml|\blivekit_service_url\b|\b(livekit|homeserver|compose)\.yaml\b|\.well-known/matrix/(client|server)\b|--[a-z][a-z-]+|docker compose [^;().]*[^;(). ]`)
 
-// literal matches parts of a text that the page shows as code: addresses, paths,
-// headers, and the settings and commands of other programs. The pattern setting
-// matches further parts.
+// literal matches parts of a text that docs/troubleshooting.md shows as code:
+// addresses, paths, headers, and the settings and commands of other programs. The
+// pattern setting matches further parts.
 var literal = pattern.New(`\b(wss?|https?)://([^\s,;()]*[^\s,;().:?])?|(\bPOST |\B)\.?/{1,2}[a-z_.][^\s,;()]*[^\s,;().:?]|\B\.env\b|\b\d+\.\d+\.\d+\.\d+:\d+:\d+|\bAccess-Control-Allow-Origin(: \*)?|\bX-(Forwarded-For|Real-IP)\b|\bAuthorization\b|\b(application/json|audio/opus)|\b(sfu\.api|homeserver\.discovery)\b|\badd_header [^;]* always;?|\bHeader always set \S+ "\*"|\b(default_type|ForceType) application/json|\bproxy_pass http[^;]*;|\bproxy_http_version 1\.1;|\bproxy_set_header [A-Z][A-Za-z-]+( \$[a-z_]+;)?|\bheader_up -?[A-Z][A-Za-z-]+( \{remote_host\})?|\blocation /\S+ \{[^}]*\}|\bhandle(_path)? /\S*\*|\bssl_protocols TLSv1\.2 TLSv1\.3|\bssl-min-ver TLSv1\.2|\bsend-proxy\b|\bproxy_protocol on\b|\btransport proxy_protocol\b|\bverify required\b|\brequest_body max_size\b|\bstick-table\b|\bStripPrefix\b|\$[a-z_]+(\$[a-z_]+)*|\b[a-z0-9]+(_[a-z0-9]+)+((: | = )(true|false|\d+)\b)?|\bport: \d+|\{mime: [a-z/]+\}|--[a-z][a-z-]+ @?[a-z][a-z.:@]*\.[a-z]+|\bfullchain\.pem\b|\bnet\.ipv4\.[a-z_]+(=[0-9-]+)?|\bsysctl -p\b|\bch(grp|mod) \d+|\bdocker inspect\b|\bLogConfig\b|\b(MISCONF|OOM|READONLY|NOAUTH|WRONGPASS|maxmemory|SERVFAIL)\b`)
 
 // inContext matches words that are code only between certain other words. The
 // other words are part of the match, but only the groups in the match are code.
 var inContext = pattern.New(`\bAPI key (matrixrtc|old-key)\b|\b(old-livekit)\b|\bto (matrixrtc), the key\b|'(key: secret)'|"(level|logging)"|\breason: (signature)\)|\b(?:contains|be|of) (\*)|\badd (openid) to\b|\bsetting (url)\b|\b[Rr]emove (url) from\b|\b[Ss]et (url) in\b|\((redis|networks:) in\b|\b(?:under|[Rr]emove) ([a-z_]+:)|\binstead of (handle) \(|\b(Upgrade) and (Connection)\b|\bfor (deny) and (allow) \(|\(without (always),|\bcommand (setup)\b`)
 
-// codeIn returns the beginning and the end of each part of text that the page
-// shows as code, in order.
+// codeIn returns the beginning and the end of each part of text that
+// docs/troubleshooting.md shows as code, in order.
 func codeIn(text string) (parts [][2]int) {
 	for _, p := range []func() *regexp.Regexp{setting, literal} {
 		for _, at := range p().FindAllStringIndex(text, -1) {

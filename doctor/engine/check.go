@@ -48,7 +48,8 @@ type Check struct {
 type Excuse struct {
 	By *Check
 	// Causes and Shows are ids of causes. If By finds one of the causes in Causes,
-	// that finding explains each finding of the other check whose cause is in Shows.
+	// that finding explains each finding of the check with the Excuse whose cause is in
+	// Shows.
 	// If both lists are empty, a finding of By explains only a finding with the same
 	// cause.
 	Causes, Shows []string

@@ -115,8 +115,8 @@ func TestExcuses(t *testing.T) {
 	}
 }
 
-// TestTime checks that Run gives a check up at the check's limit, and ends at
-// the limit of the run.
+// TestTime checks that Run stops waiting for a check at the check's limit, and
+// that Run itself ends at the limit of the run.
 func TestTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stop := make(chan struct{})

@@ -26,8 +26,8 @@ type Finding struct {
 	Seen   string // what the check saw, and from where it looked
 	Cause  *Cause // why Status is Fail or Warn; nil for OK and NA
 	Vars   Vars   // the values for the placeholders in the cause's texts
-	// If Blocks is set, the checks that need this check are not made, although
-	// its finding is only a warning.
+	// If Blocks is set, doctor does not make the checks that need this check,
+	// although this finding is only a warning.
 	Blocks bool
 	// At are the places that the finding is about. A place is host:port, an
 	// address with its port, an address, or a certificate. Two findings with
@@ -92,16 +92,16 @@ type Cause struct {
 	// From says from where the cause can be found: "inside", "outside" or "both".
 	From string
 	// Status is Fail for most causes. It is Warn if the operator may have intended
-	// the setting, or if doctor cannot judge the setting. It is OK for a note. A
-	// note is a Cause that no check finds, in the table of package causes. It
-	// describes what people mistake for a cause.
+	// the setting, or if doctor cannot judge the setting. It is OK for a note:
+	// an entry in the table of package causes that no check finds. A note describes
+	// what people mistake for a cause.
 	Status Status
 	// Blocks is for a cause with the Status Warn. If it is true, and a check has
 	// found the cause, doctor does not make the checks that need this check.
 	Blocks bool
-	// Spares is for a cause with the Status Fail. Usually, after such a cause, doctor
-	// does not make the checks that need the check that found it. If Spares is true,
-	// doctor makes them, because they can succeed: for example, only some of a host's
+	// Spares is for a cause with the Status Fail. Usually, if a check has found such a
+	// cause, doctor skips the checks that need this check. If Spares is true, doctor
+	// makes them, because they can succeed: for example, only some of a host's
 	// addresses do not answer.
 	Spares bool
 	// Code is the error code that Element Call shows because of this cause; ""
@@ -129,7 +129,8 @@ func unfinished(id, format string, args ...any) Finding {
 // Vars replace the placeholders of a cause's texts: {server}, {url} and so on.
 type Vars map[string]string
 
-// Or returns the variables of v together with those of others that v lacks.
+// Or returns the variables of v, and those variables of the argument others that v
+// lacks.
 func (v Vars) Or(others Vars) Vars {
 	all := maps.Clone(others)
 	if all == nil {

@@ -77,7 +77,7 @@ func (p Plan) Checks() []*Check {
 // named returns the checks whose ids are in the text ids, which has spaces between
 // the ids. If step i has a server, named returns only checks of this server and
 // checks without a server. But for the id of step i itself, named returns the
-// checks before step i, of every server.
+// checks with this id that come before step i, for every server.
 func (p Plan) named(checks []*Check, i int, ids string) (list []*Check) {
 	step := p.Steps[i]
 	server := step.Of

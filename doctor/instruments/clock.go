@@ -41,8 +41,8 @@ func (c *clocks) note(host string, header http.Header, asked, answered time.Time
 	c.ahead[host] = ahead
 }
 
-// Clocks returns for each host by how much its clock is ahead of this machine's
-// clock.
+// Clocks returns for each host that has answered by how much its clock is ahead of
+// this machine's clock.
 func (n *Network) Clocks() map[string]time.Duration {
 	if n.clocks == nil {
 		return nil

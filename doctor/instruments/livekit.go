@@ -101,7 +101,8 @@ func (p *livekitParticipant) watch(ctx context.Context) {
 	}
 }
 
-// look copies to p.media what the SDK knows now.
+// look copies to p.media what the SDK now knows about the ways of media and about
+// LiveKit's ICE servers.
 func (p *livekitParticipant) look() {
 	pc := p.room.LocalParticipant.GetPublisherPeerConnection()
 	if pc == nil || pc.RemoteDescription() == nil || pc.LocalDescription() == nil {

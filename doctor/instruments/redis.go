@@ -15,7 +15,7 @@ import (
 type Redis struct {
 	Address            string // the address as host:port
 	Username, Password string
-	TLS                bool // whether Redis uses TLS; PingRedis then only connects
+	TLS                bool // whether Redis uses TLS; if so, PingRedis only connects, and sends no command
 }
 
 const (

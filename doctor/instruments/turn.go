@@ -116,7 +116,7 @@ func (n *Network) packets(ctx context.Context, raw net.Conn, s TURNServer) (net.
 	return connected{raw}, nil
 }
 
-// turnTime bounds one allocation.
+// turnTime bounds the time for one relay address from a TURN server.
 const turnTime = 5 * time.Second
 
 // relay gets a relay address from the TURN server at the other end of conn, and

@@ -223,7 +223,7 @@ func (r Reply) Passing() Passing {
 	case r.isGatewayError():
 		return NotThere
 	case r.Status == http.StatusBadRequest && bytes.Contains(r.Body, []byte("SSL certificate")):
-		return Uncertified // nginx shows these pages for its internal codes 495 and 496
+		return Uncertified // nginx's pages for its internal codes 495 and 496 have this text
 	case r.Status == http.StatusRequestEntityTooLarge:
 		return TooLarge
 	case r.Status == http.StatusNotFound, r.Status == http.StatusMisdirectedRequest:

@@ -152,8 +152,8 @@ type inPage struct {
 	Remedy string `json:"remedy"`
 }
 
-// Module returns the page's script verdicts.js, which has all verdicts.
-// testpage/static has it in compressed form.
+// Module returns verdicts.js, the script with all verdicts for the page of the
+// connection test. testpage/static has it in compressed form.
 func Module() string {
 	all := map[string]any{}
 	for _, v := range verdicts {

@@ -276,8 +276,8 @@ func (p *pushed) isJudged(t *testing.T, m *member) {
 	t.Helper()
 	var second *participant.Participant
 	p.asks(t, "the service asks about who has joined", func() { second = m.beside("judged") })
-	// A removal would follow within milliseconds, so it would be visible in this list
-	// of participants.
+	// A removal would follow the homeserver's answer within milliseconds, so it would
+	// be visible in this list of participants.
 	areIn(t, "who is joined", m)
 	second.Leave()
 }

@@ -23,9 +23,9 @@ type replicated struct {
 	room     string
 }
 
-// TestReplicas checks that the services remove a user who is not in the Matrix room
-// exactly once. The result must not depend on which service gave the token, got the
-// webhook or got the event.
+// TestReplicas checks that a user who is not in the Matrix room is removed exactly
+// once: only one of the services removes the user. The result must not depend on which
+// service gave the token, got the webhook or got the event.
 func TestReplicas(t *testing.T) {
 	t.Parallel() // the test waits most of the time
 	r := newReplicated(t)

@@ -120,7 +120,7 @@ func (d *deployment) settle() {
 	d.edit(&d.livekit, "use_external_ip: true", "use_external_ip: false")
 	d.edit(&d.livekit, "# node_ip: 203.0.113.7", "node_ip: "+public)
 	// Doctor runs inside and from outside, and each run makes several requests about
-	// delayed events. So the test raises the rate limit.
+	// delayed events. So the test raises Synapse's rate limit for them.
 	d.edit(&d.homeserver, delayedLimit, "  per_second: 1000\n  burst_count: 1000\n")
 	maps.Copy(d.service, map[string]string{
 		"LIVEKIT_INTERNAL_URL": "http://127.0.0.1:7880",
@@ -211,8 +211,8 @@ func (d deployment) clone() deployment {
 	return d
 }
 
-// reader reads files of setup and of testdata. It keeps the first error in the field
-// fault.
+// reader reads files that setup wrote, and files in testdata. It keeps the first error
+// in the field fault.
 type reader struct {
 	folder string // the folder that setup wrote
 	fault  error

@@ -90,7 +90,8 @@ func client(old, with string) change {
 	}
 }
 
-// livekitDoomed replaces a text in livekit.yaml so that LiveKit does not start.
+// livekitDoomed replaces a text in livekit.yaml so that LiveKit does not start. The
+// line broken tells the test not to wait for LiveKit.
 func livekitDoomed(old, with string) change {
 	return func(d *deployment) {
 		d.edit(&d.livekit, old, with)
@@ -165,7 +166,8 @@ func prefix(path, location string) change {
 	)
 }
 
-// homeserverTransports makes Synapse give newer clients another URL for the service.
+// homeserverTransports makes Synapse name another URL for the service to the clients
+// that ask for /rtc/transports.
 func homeserverTransports(url string) change {
 	return func(d *deployment) {
 		d.homeserver = strings.ReplaceAll(d.homeserver, "livekit_service_url: https://jwt."+domain, "livekit_service_url: "+url)

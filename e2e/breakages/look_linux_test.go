@@ -84,8 +84,9 @@ type look struct {
 	Start, Ended                      bool
 }
 
-// look examines the page in one colour scheme. The test fails if the page has a fault
-// of accessibility, is too wide, or has the wrong colour or language.
+// look examines the page of the connection test in one colour scheme. The test fails if
+// the page has a fault of accessibility, is too wide, or has the wrong colour or
+// language.
 func (p *phone) look(t *testing.T, state, scheme string, s settings) (l look) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(p.tab, looking)
@@ -109,8 +110,8 @@ func (p *phone) look(t *testing.T, state, scheme string, s settings) (l look) {
 	return l
 }
 
-// looks examines the page in the light and the dark colour scheme. Then it goes back to
-// the colour scheme in the settings.
+// looks examines the page of the connection test in the light and the dark colour
+// scheme. Then it goes back to the colour scheme in the settings.
 func (p *phone) looks(t *testing.T, state string, s settings) (l look) {
 	t.Helper()
 	for _, scheme := range []string{"light", "dark"} {

@@ -85,7 +85,7 @@ func leaving() (packets int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	lines := strings.Split(strings.TrimSpace(out), "\n") // the last line is the counting rule
+	lines := strings.Split(strings.TrimSpace(out), "\n") // the last line is the rule of countLeaving
 	_, err = fmt.Sscan(lines[len(lines)-1], &packets)
 	return packets, err
 }

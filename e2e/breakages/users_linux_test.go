@@ -24,7 +24,7 @@ const (
 	otherRoom = "bob's"
 )
 
-// This function returns a change that makes doctor run with these options for a user.
+// The function as returns a change that makes doctor run with the options of this user.
 func as(token, room string) change {
 	return func(d *deployment) { d.user = user{token, room} }
 }

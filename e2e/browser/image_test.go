@@ -229,8 +229,8 @@ func create(t *testing.T, path string) *os.File {
 	return file
 }
 
-// environment returns the service's environment. It has no variable for the address at
-// which the service listens.
+// environment returns the service's environment without LIVEKIT_JWT_BIND, the address
+// at which the service listens. The caller adds this variable if it needs one.
 func environment(service *stack.Service) (env []string) {
 	for name, value := range service.Env {
 		env = append(env, name+"="+value)

@@ -115,8 +115,8 @@ func (c *newClient) join() {
 }
 
 // transport asks the homeserver for its features and for its transports. It returns the
-// URL of the first LiveKit transport that has a URL. Because of this URL, clients ask
-// the homeserver for tokens.
+// URL of the first LiveKit transport that has a URL. A transport with a URL tells
+// clients to ask the homeserver for tokens.
 func (c *newClient) transport() (sfu string) {
 	c.t.Helper()
 	var versions struct {

@@ -29,7 +29,8 @@ type Data struct {
 	Text string
 }
 
-// Track is a track of a different participant in the room. Media of it has arrived.
+// Track is a track of another participant in the room, from which the Participant has
+// received media.
 type Track struct {
 	From string // the identity of the participant who publishes the track
 	SID  string

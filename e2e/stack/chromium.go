@@ -24,9 +24,9 @@ type Chromium struct {
 	CA []byte
 	// Hosts maps each host name to an address with a port. URLs then need no port.
 	Hosts map[string]string
-	// Addresses are further addresses to which the browser may connect. The browser's rules
-	// for host names also apply to media over TCP. So the addresses for such media must be
-	// in this list.
+	// Addresses are further addresses to which the browser may connect. The browser's
+	// rules for host names allow no other address, also for media over TCP. So the
+	// addresses for such media must be in this list.
 	Addresses []string
 
 	address string

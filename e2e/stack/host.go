@@ -24,7 +24,7 @@ type Host struct {
 // NewHost returns a Host that keeps its files in dir.
 func NewHost(dir string) *Host { return &Host{Dir: dir} }
 
-// Close releases the ports. The caller must stop all parts first.
+// Close releases the ports. The caller must first stop all programs that use them.
 func (h *Host) Close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -35,7 +35,7 @@ func (h *Host) Close() {
 }
 
 // Address reserves an address, and returns it. The address is 127.0.0.1 with a port
-// that no other part has.
+// that no other part of the stack has.
 func (h *Host) Address() (string, error) {
 	port, err := h.ports(1)
 	return loopback(port), err

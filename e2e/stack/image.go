@@ -86,7 +86,7 @@ func (b *Builder) Load(ctx context.Context, path string) (*Image, error) {
 	return b.open(ctx, strings.TrimSpace(string(out)))
 }
 
-// base builds the image that stands in for Go's image.
+// base builds the image that stands in for the golang image of the Dockerfile.
 func (b *Builder) base(ctx context.Context) error {
 	goroot, err := goTool(ctx, "env", "GOROOT")
 	if err != nil {

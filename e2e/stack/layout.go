@@ -97,7 +97,7 @@ func Written(config string) Layout {
 
 // DSM returns the layout of docs/synology.md behind the reverse proxy of Synology's
 // DSM. config imitates the nginx configuration of that proxy. If webSocket is true, the
-// server for sfu. has the custom headers for WebSockets.
+// server for the SFU's host name has the custom headers for WebSockets.
 func DSM(config string, webSocket bool) Layout {
 	l := SubDomains(Domain)
 	l.servers = func(s site) (string, error) {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Log is the log file of a part. It contains what the part writes to the standard
-// output and the standard error.
+// Log is the log file of a part, a program of the deployment. It contains what the
+// program writes to the standard output and the standard error.
 type Log struct{ path string }
 
 // OpenLog returns the log of a part that another program started.

@@ -29,7 +29,8 @@ const (
 	Matrix2       Mode = "matrix_2_0"    // sends sticky events, and asks /get_token for tokens
 )
 
-// buildPage bundles the scripts of the page, and writes Element Call's configuration.
+// buildPage bundles the scripts of the page that shows Element Call, and writes Element
+// Call's configuration.
 func buildPage(ctx context.Context, host *Host, source string, mode Mode) (page, error) {
 	p := page{
 		index:       filepath.Join(host.Dir, "page"),

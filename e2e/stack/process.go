@@ -18,7 +18,7 @@ const askEvery = 10 * time.Millisecond
 
 // command is a program with everything that start needs to run it.
 type command struct {
-	name    string // the name of the part and of its log
+	name    string // the name of the part of the stack, and of its log
 	program string
 	args    []string
 	env     []string // the environment does not need PATH and HOME, because start adds them

@@ -38,8 +38,8 @@ func echo(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// TestTCPRelay checks that the relay holds data back during a cut, and delivers it when
-// the cut is over.
+// TestTCPRelay checks that the relay holds data back after Cut, and delivers it after
+// Restore.
 func TestTCPRelay(t *testing.T) {
 	host := NewHost(t.TempDir())
 	defer host.Close()

@@ -44,8 +44,8 @@ type SFU struct {
 	// MaxAttributesSize is the value of limit.max_attributes_size, in bytes. 0 leaves
 	// the setting as it is.
 	MaxAttributesSize int
-	// TCP makes the SFU receive media over TCP as well. LiveKit binds the TCP port on every
-	// address.
+	// TCP makes the SFU receive media over TCP as well. LiveKit binds this TCP port on
+	// every address of the machine, and the other ports only on loopback.
 	TCP bool
 
 	ports   livekitPorts

@@ -18,7 +18,7 @@ func TestHostsShareNoPorts(t *testing.T) {
 	seen := map[int]bool{}
 	for range 3 {
 		for _, host := range []*Host{one, two} {
-			first, err := host.ports(60) // so many ports that a second call needs a new block
+			first, err := host.ports(60) // so many that the Host must reserve a new block of ports for the next call
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -20,8 +20,8 @@ type UDPRelay struct {
 
 	mu    sync.Mutex
 	flows map[netip.AddrPort]*net.UDPConn // the sockets to the SFU, by the address of the client
-	// allowed holds the clients whose datagrams the relay forwards during a cut. If
-	// there is no cut, it is nil.
+	// allowed holds the clients whose datagrams the relay still forwards between Cut
+	// and Restore. At other times it is nil, and the relay forwards all datagrams.
 	allowed map[netip.AddrPort]bool
 	stopped bool
 }

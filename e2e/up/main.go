@@ -78,8 +78,8 @@ func run(ctx context.Context) error {
 }
 
 // website returns an address at port 443 for the website of the server name. Doctor
-// fetches the well-known file there. If this user may not listen at port 443, website
-// returns "".
+// fetches the well-known file there. If this process may not listen at port 443,
+// website returns "".
 func website(host *stack.Host) (string, error) {
 	address, err := host.HTTPS()
 	if err != nil {

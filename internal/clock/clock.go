@@ -106,7 +106,7 @@ func (c *Clock) Ahead() time.Duration {
 }
 
 // compare reads the wall clock and then this clock. It returns how far the wall clock
-// was ahead, and the time by this clock.
+// was ahead of this clock, and the time by this clock.
 func (c *Clock) compare() (ahead time.Duration, after time.Time) {
 	wall := c.wall()
 	c.noteSleep() // without this call, a sleep that Now has not noticed yet would look like a change of the wall clock

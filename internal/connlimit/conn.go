@@ -17,8 +17,8 @@ type conn struct {
 	net.Conn
 	listener *Listener
 	network  netip.Prefix
-	counted  bool   // whether the connection counts toward the share of its network
-	leave    func() // removes the connection from its network's share; does nothing if the connection is not counted there
+	counted  bool   // whether the connection counts toward the places that its network may take
+	leave    func() // ends the counting of the connection toward these places; does nothing if the connection is not counted
 
 	mu      sync.Mutex
 	phase   phase
@@ -161,7 +161,8 @@ func (c *conn) arrives() bool {
 	return c.awaitsRequest()
 }
 
-// awaitsRequest is like arrives, but does not lock c.mu. The caller holds c.mu.
+// awaitsRequest reports the same as arrives: whether the connection waits for the rest
+// of a request, or for its first request. The caller holds c.mu.
 func (c *conn) awaitsRequest() bool { return c.phase == incoming || c.phase == quiet && !c.kept }
 
 // idle reports whether the connection has answered a request and now waits for the

@@ -32,8 +32,8 @@ type Options struct {
 	Limit int
 	// Network returns the client network of a connection from peer. The connections
 	// of one network may take at most a quarter of the places. ok is false if peer is
-	// a proxy with many clients behind it. Then this limit does not apply to peer. If
-	// Network is nil, the limit applies to no connection.
+	// a proxy with many clients behind it. Then this bound of a quarter does not apply
+	// to peer. If Network is nil, the bound applies to no connection.
 	Network func(peer net.Addr) (network netip.Prefix, ok bool)
 	// ArrivalTime is how long a request may take to arrive while at least half
 	// of the places are free.
@@ -56,13 +56,13 @@ const (
 	// minArrival is how long a request may take to arrive if no place is free. In
 	// this time TCP can send two lost segments again.
 	minArrival = 2 * time.Second
-	// hurryEvery is the time between two searches for connections that are too
-	// slow.
+	// hurryEvery is the shortest time between two searches for connections whose
+	// request or write takes too long.
 	hurryEvery = 100 * time.Millisecond
 )
 
-// Share returns how many connections one network may have on a [Listener] with the
-// given number of places.
+// Share returns how many connections one network may have on a [Listener] that has
+// at most limit connections at the same time.
 func Share(limit int) int { return max(1, limit/networkParts) }
 
 // Listener accepts connections and bounds them. To serve it, call [Listener.Serve],
@@ -274,7 +274,8 @@ func (l *Listener) remember(c *conn) {
 }
 
 // forget removes c from the connections that the Listener may close to make room.
-// It frees c's place, and removes c from its network's share.
+// It frees c's place among the open connections, and removes c from the share of
+// c's client network.
 func (l *Listener) forget(c *conn) {
 	l.mu.Lock()
 	delete(l.conns, c)

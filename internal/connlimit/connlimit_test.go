@@ -45,8 +45,8 @@ func TestShare(t *testing.T) {
 	})
 }
 
-// TestIdleOfTheShareGiveWay checks a network whose idle connections use its whole
-// share. The network must be able to open new connections.
+// TestIdleOfTheShareGiveWay checks a client network that has as many connections as one
+// network may have (its share), all of them idle. It must be able to open new ones.
 func TestIdleOfTheShareGiveWay(t *testing.T) {
 	inBubble(t, 8, nil, func(t *testing.T, l *lab) {
 		other := l.connect("198.51.100.1")
@@ -66,8 +66,8 @@ func TestIdleOfTheShareGiveWay(t *testing.T) {
 	})
 }
 
-// TestProxiesHaveNoShare checks that a proxy may have more connections than the
-// share of one network, because the proxy has many clients.
+// TestProxiesHaveNoShare checks that a proxy may have more connections than a client
+// network may have (its share), because the proxy has many clients.
 func TestProxiesHaveNoShare(t *testing.T) {
 	inBubble(t, 8, nil, func(t *testing.T, l *lab) {
 		for i := range 8 {

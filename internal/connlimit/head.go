@@ -98,7 +98,8 @@ func (s *stream) headRead(length int64) {
 	s.more = s.body < 0
 }
 
-// isLarge reports whether the head is a large one.
+// isLarge reports whether the request head, as far as it has arrived, exceeds
+// smallHead or smallLines.
 func (s *stream) isLarge() bool { return !s.inBody && (s.bytes > smallHead || s.lines > smallLines) }
 
 // isTooLong reports whether the head has more lines than maxLines.

@@ -27,7 +27,7 @@ type watch struct {
 	hook func() // the function that net/http calls at the end of a body
 
 	mu    sync.Mutex
-	begin func()      // net/http's own function, which begins net/http's watch
+	begin func()      // net/http's own function, which begins net/http's watch for a disconnect
 	due   bool        // whether the body has ended and the handler still runs
 	timer *time.Timer // fires after watchDelay; nil until the first body has ended
 }
@@ -102,10 +102,10 @@ type hookField struct {
 	offset uintptr
 }
 
-// findHook returns the field in which net/http keeps the function for the end of a
-// body. It finds the field in a request that net/http has read, because net/http
-// offers no other way. If a later version of net/http lacks the field, requests
-// take more CPU time, and nothing else changes (TestHookIsKnown).
+// findHook returns the field in which net/http keeps the function that it calls at
+// the end of a body. It finds the field in a request that net/http has read, because
+// net/http offers no other way. If a later version of net/http lacks the field,
+// requests take more CPU time, and nothing else changes (TestHookIsKnown).
 var findHook = sync.OnceValue(func() hookField {
 	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx")))
 	if err != nil {

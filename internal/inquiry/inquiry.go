@@ -39,7 +39,7 @@ type inquiry[Asker comparable, V any] struct {
 	callers int             // how many callers wait for the answer
 	begun   context.Context // a context that ends when the inquiry calls find, the function that gets the answer
 	begin   context.CancelFunc
-	from    Asker           // the asker whose permit the inquiry uses
+	from    Asker           // the asker whose permit (see Inquiries.permits) the inquiry uses
 	held    context.Context // a context that ends when [Hold] is called for this inquiry
 	hold    context.CancelFunc
 	done    chan struct{} // closed when there is an answer

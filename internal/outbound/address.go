@@ -7,7 +7,8 @@ import (
 )
 
 // RefusedError says that this service does not connect to an address. Strangers
-// choose the hosts to which the service connects, so it refuses some addresses.
+// choose some hosts to which the service connects. For these hosts, it refuses
+// addresses that are neither public nor allowed by the operator (see [PublicOnly]).
 type RefusedError struct{ Addr netip.Addr }
 
 func (e *RefusedError) Error() string {

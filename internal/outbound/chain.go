@@ -20,10 +20,11 @@ import (
 const (
 	maxCertificates = 10
 	maxEntries      = 500
-	// perEntry is how many bytes of [Pool.MaxHandshakes] one entry takes. A chain takes
-	// the number of bytes that arrived, or the number of its entries times perEntry,
-	// whichever is larger. In memory, the parsed chain is at most 8 times as large as
-	// that (measured in TestParsedChains), even if its entries are many and small.
+	// perEntry is how many bytes of [Pool.MaxHandshakes] one entry of a chain takes, for
+	// example a name or an extension. A chain takes the number of bytes that arrived, or
+	// the number of its entries times perEntry, whichever is larger. In memory, the
+	// parsed chain is at most 8 times as large as that (measured in TestParsedChains),
+	// even if its entries are many and small.
 	perEntry = 64
 )
 

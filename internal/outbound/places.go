@@ -72,9 +72,9 @@ func remoteHost(c net.Conn) netip.Prefix {
 	return hostOf(ap.Addr())
 }
 
-// acquire waits for the right to open one connection to the host of a place, until
-// ctx ends. release gives the right back. While a caller waits, the pool keeps no
-// idle connection to this host.
+// acquire waits, until ctx ends, for the right to open one connection to the host of
+// the place at. The function release gives the right back. While a caller waits, the
+// pool keeps no idle connection to this host.
 func (p *Pool) acquire(ctx context.Context, at place) (release func(), err error) {
 	p.want(at, 1)
 	defer p.want(at, -1)
@@ -107,7 +107,7 @@ type visit struct {
 
 	mu   sync.Mutex // a dial tries IPv6 and IPv4 at the same time
 	held map[netip.Prefix]func()
-	full netip.Prefix // a host that had no free place; zero if there is none
+	full netip.Prefix // the network (hostOf) of a host that had no free place; zero if there is none
 	over bool
 
 	waited waited
@@ -138,8 +138,8 @@ func (v *visit) enter(host netip.Prefix) error {
 	return nil
 }
 
-// wait waits for a place at the host v.full. During the wait, the visit holds
-// no place at another host.
+// wait waits for a place at the host v.full. During the wait, v holds no place at
+// another host.
 func (v *visit) wait(ctx context.Context) error {
 	v.mu.Lock()
 	host := v.full
@@ -173,8 +173,8 @@ func (v *visit) end(kept netip.Prefix) (release func()) {
 	return release
 }
 
-// releaseAll gives back all places that the visit has taken at hosts. The caller
-// holds v.mu.
+// releaseAll gives back all places (rights to open a connection) that v, an attempt to
+// connect, has taken at hosts. The caller holds v.mu.
 func (v *visit) releaseAll() {
 	for _, release := range v.held {
 		release()

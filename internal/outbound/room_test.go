@@ -21,8 +21,9 @@ import (
 // four handshakes of nearly the largest size.
 const roomForFour = 4 * maxHandshake
 
-// world is a network of servers n0.test, n1.test, … with large certificates.
-// The path of a request says after which time the server answers.
+// world is a network of servers n0.test, n1.test, … Their certificates are so
+// large that a handshake has nearly the largest allowed size, maxHandshake. The
+// path of a request says after which time the server answers.
 type world struct {
 	*matrixtest.Network
 	tr       *outbound.Transport

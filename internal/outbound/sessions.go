@@ -8,10 +8,10 @@ import (
 )
 
 // Sessions is a [tls.ClientSessionCache] for named servers. It must not be used
-// for strangers' servers, because a session keeps the certificates that the
-// server sent. The number of sessions is bounded, and Sessions removes each one
-// when its lifetime ends. The zero value is ready. The fields must not change
-// after the first use.
+// for strangers' servers: a session keeps the certificates that the server sent,
+// so strangers could decide how much memory it takes. The number of sessions is
+// bounded, and Sessions removes each one when its lifetime ends. The zero value
+// is ready. The fields must not change after the first use.
 type Sessions struct {
 	// Max bounds the number of sessions. Zero means 64. At the bound, a new
 	// session replaces the oldest.

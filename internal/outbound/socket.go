@@ -30,7 +30,7 @@ type socket struct {
 	closed  sync.Once
 	release func() // gives the socket's place at the host back; nil if it holds none
 	held    int64  // how many bytes of [Pool.MaxHandshakes] the socket holds
-	asker   Asker  // the asker whose share includes the bytes in held
+	asker   Asker  // the asker for whom the bytes in held count
 	resting bool   // true while the connection is idle; then the bytes in held count for no asker
 
 	waited waited // how long the request that opened the connection had to wait
@@ -86,10 +86,11 @@ func (s *socket) begin(h *handshake) {
 	s.handshake, s.limited, s.left = h, s.pool.MaxHandshake > 0, s.pool.MaxHandshake
 }
 
-// end ends the handshake h. At the first byte of the handshake, s took MaxHandshake
-// bytes of the pool's bound MaxHandshakes. If ok is false, end gives all of them back.
-// If ok is true, s keeps some of them: as many as the handshake has read, or as the
-// certificates weigh, whichever is more. end gives back the others.
+// end ends the handshake h. At the first byte of the handshake, s reserved MaxHandshake
+// of the MaxHandshakes bytes that the pool allows for all connections. If ok is false,
+// end gives back all reserved bytes. If ok is true, s keeps some of them: as many as the
+// handshake has read, or as the certificates weigh, whichever is more. end gives back
+// the others.
 func (s *socket) end(h *handshake, chain []*x509.Certificate, ok bool) {
 	read := s.pool.MaxHandshake - s.left
 	s.handshake, s.left = nil, maxBeside

@@ -20,8 +20,8 @@ type Limit struct{ PerMinute, Burst int }
 // they have counted.
 type Limiter[K comparable] struct{ *counts }
 
-// counts holds what a Limiter has counted. In a Limiter that allows everything, the
-// pointer to counts is nil.
+// counts holds the Limit of a Limiter, and what the Limiter has counted. In a Limiter
+// that allows everything, the pointer to counts is nil.
 type counts struct {
 	interval time.Duration // the time between two events at the rate PerMinute
 	burst    time.Duration // Burst times interval; the time that is stored for a key is at most now plus burst
@@ -88,7 +88,7 @@ func (l Limiter[K]) Wait(key K) (wait time.Duration) {
 // with replaces the time that is stored for key by the result of the function
 // change. change gets two arguments. The first one is the stored time or the
 // present time, whichever is later. The second one is the present time. Times
-// are durations since epoch.
+// are durations since l.epoch, the time at which l was made.
 func (l Limiter[K]) with(key K, change func(spent, now time.Duration) time.Duration) {
 	if !l.Limits() {
 		return

@@ -54,7 +54,7 @@ var foreignSchemes = []string{"redis-sentinel", "rediss-sentinel", "redis+sentin
 func invisible(r rune) bool { return r == ' ' || !unicode.IsPrint(r) }
 
 // isDatabase returns an error unless the path of u is empty or the number of a
-// database.
+// database. It accepts every path of a unix URL, which is the path of a socket.
 func isDatabase(u *url.URL) error {
 	path := strings.TrimPrefix(u.Path, "/")
 	if _, err := strconv.ParseUint(path, 10, 16); u.Scheme != "unix" && path != "" && err != nil {

@@ -125,7 +125,8 @@ func (s *Keyed[K]) acquire(ctx context.Context, id K, n int) (*key[K], error) {
 	}
 }
 
-// tryAcquire takes n permits for id. If they are not free, it returns nil.
+// tryAcquire takes n permits for id. It returns nil if they are not free, or if other
+// callers wait for permits of id.
 func (s *Keyed[K]) tryAcquire(id K, n int) *key[K] {
 	s.mu.Lock()
 	defer s.mu.Unlock()

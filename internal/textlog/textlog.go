@@ -44,8 +44,8 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	return err
 }
 
-// appendRecord appends the line of a usual record. ok is false if the record is
-// not usual.
+// appendRecord appends the line for r. ok is false if it cannot format r, for
+// example because a key must be quoted. Then slog.TextHandler must format r.
 func appendRecord(b []byte, r slog.Record) (line []byte, ok bool) {
 	if b, ok = appendTime(append(b, "time="...), r.Time); !ok {
 		return nil, false

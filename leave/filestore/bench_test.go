@@ -16,7 +16,8 @@ import (
 
 // BenchmarkDelegate measures how many delegations per second the store accepts from
 // many callers. For comparison, it also measures how many lines per second the disk
-// writes without the store. It then syncs each time after one line for each caller.
+// writes without the store. In this comparison it syncs after each group of lines, one
+// for each caller.
 func BenchmarkDelegate(b *testing.B) {
 	for name, store := range map[string]func(*Store) leave.Store{
 		"alone":   func(s *Store) leave.Store { return s },

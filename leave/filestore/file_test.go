@@ -84,7 +84,7 @@ func TestManyJobs(t *testing.T) {
 		if got := len(s.Keys()); got != len(many) {
 			t.Errorf("got %d jobs in the file, want %d", got, len(many))
 		}
-		for range 10 { // each of these writes also copies a part of the jobs to the new file
+		for range 10 { // each of these writes also copies a part of the jobs to the file that will replace this one
 			change(t, s, 1, false)
 		}
 	}

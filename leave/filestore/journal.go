@@ -67,7 +67,7 @@ func (o *output) add(v any) error {
 }
 
 // write writes the jobs with these keys to the disk, as they are now. If keys is empty,
-// it writes an empty record.
+// it writes an empty record, which shows whether the disk still accepts writes.
 func (j *journal) write(keys []leave.Key) error {
 	if j.out == nil {
 		return j.renew()
@@ -206,7 +206,8 @@ func (j *journal) advance() error {
 	return j.next.Sync()
 }
 
-// takeOver makes the successor the store's file: it renames the successor to path.
+// takeOver makes the successor, the new file with all jobs, the store's file: it
+// renames the successor to path.
 func (j *journal) takeOver() error {
 	if err := j.next.add(record{Complete: true}); err != nil {
 		return err
@@ -258,8 +259,8 @@ func (j *journal) dropNext() {
 	j.next, j.rest = nil, nil
 }
 
-// fail records that a write has failed, and closes the file. It returns the error that
-// all writes return until renew succeeds.
+// fail records that a write has failed, and closes the leave file. It returns the error
+// that all writes return until renew has written a new file.
 func (j *journal) fail(err error) error {
 	if j.out != nil {
 		j.out.Close()

@@ -48,7 +48,7 @@ func load(path string, jobs *memory) (finding, error) {
 	return read(f, jobs), nil
 }
 
-// read reads the jobs from all valid lines.
+// read reads the jobs from all valid lines of a leave file.
 func read(r io.Reader, jobs *memory) finding {
 	reader := lineReader{r: bufio.NewReaderSize(r, 64<<10)}
 	line, err := reader.next()

@@ -58,7 +58,7 @@ type Store struct {
 
 	mu      sync.Mutex
 	group   *group        // the group of writes that waits for the disk; nil if there is none
-	wake    chan struct{} // gets a value when a new group is waiting; Close closes it
+	wake    chan struct{} // gets a value when a new group of writes waits for the disk; Close closes the channel
 	closed  bool
 	stopped chan struct{}
 }

@@ -110,8 +110,8 @@ func TestLateness(t *testing.T) {
 			}
 		}
 		time.Sleep(5 * time.Minute)
-		// Each leave is due for a restart after 4.5 s. The homeserver allows one request a
-		// second, so 10 restarts take 10 s, and the last one is about 5 s late.
+		// All 10 leaves are due for a restart after 4.5 s. The budget allows 5 requests
+		// at once, and then one a second, so the last restart is about 5 s late.
 		c.set(func() {
 			if latest < 4*time.Second || latest > delay/2 {
 				t.Errorf("got the latest restart %v late, want 4 s to %v", latest, delay/2)
@@ -172,7 +172,8 @@ func TestCrowdThatLeaves(t *testing.T) {
 
 // TestLimitedHomeserver has a homeserver that answers 429. Its Retry-After ends only
 // after the leave would fire. So the keeper must try once before the Retry-After ends.
-// The keeper must call Limited once, even if the budget has no rate.
+// The keeper must call Limited once, even if the budget does not limit the rate of
+// requests (Rate is 0).
 func TestLimitedHomeserver(t *testing.T) {
 	for _, rate := range []float64{10, 0} {
 		t.Run(fmt.Sprint(rate), func(t *testing.T) {
@@ -256,7 +257,8 @@ func TestLeavesAtTheSlowestRate(t *testing.T) {
 				for i := range crowds {
 					c.quit(fmt.Sprint("m", i))
 				}
-				// Each member who stays needs one restart in 12 s.
+				// Each member who stays needs one restart in 12 s. The test waits 1.2
+				// times as long as the leaves take with the remaining requests.
 				time.Sleep(time.Duration(crowds/(rate-float64(others)/12)*1.2) * time.Second)
 				if got := c.fates("m", crowds); got["sent"] != crowds {
 					t.Errorf("of those who left: %v, want all sent", got)

@@ -71,7 +71,7 @@ type task struct {
 	leave.Job
 	claimed time.Time     // when the keeper asked the store for the lease, by the keeper's clock
 	ahead   time.Duration // how far the wall clock was ahead of the keeper's clock at the time claimed
-	free    func()        // gives back the homeserver's worker, if the task has one; further calls do nothing
+	free    func()        // gives back the worker that Keeper.enter took for the task, if it took one; further calls do nothing
 }
 
 // left returns how long the lease of t still lasts. It measures the time since the

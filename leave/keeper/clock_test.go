@@ -144,9 +144,9 @@ func (s *sleepyStore) Claim(ctx context.Context, holder string, now time.Time, n
 	return jobs, err
 }
 
-// TestMachineSleepsInAWorker makes the machine fall asleep after a worker has
-// claimed a job. That sleep must not end the job, even before the keeper notices
-// it.
+// TestMachineSleepsInAWorker makes the machine fall asleep after the keeper has
+// claimed a job. A worker then handles the job before the keeper notices the sleep.
+// The sleep must not end the job.
 func TestMachineSleepsInAWorker(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, 18*time.Second)

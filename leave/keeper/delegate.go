@@ -55,9 +55,8 @@ type needed struct {
 }
 
 // needs returns what job adds to the counts and loads. If isNew is false, job replaces
-// the job old. Then it adds no job in total. But if its user or homeserver is not that
-// of old, it adds one job to this user or homeserver. If its delay is shorter than that
-// of old, it adds load.
+// the job old. Then needs subtracts old from the total. It also subtracts old from what
+// job adds for its user or homeserver, if that is the user or homeserver of old, too.
 func needs(job, old leave.Job, isNew bool) needed {
 	n := needed{all: 1, ofUser: 1, ofServer: 1, load: leave.Load(job.Delay), loadOfUser: leave.Load(job.Delay)}
 	if isNew {

@@ -72,7 +72,7 @@ type Keeper struct {
 	once    sync.Once
 	woken   chan struct{}
 	tasks   chan task    // passes tasks to idle workers
-	full    atomic.Bool  // whether jobs may be due that no worker has yet: at the last claim, each free worker got a job, or no worker was free
+	full    atomic.Bool  // true if jobs may be due that no worker has yet, because the last claim left no worker free
 	beat    atomic.Int64 // when the loop of Run last ran, in milliseconds since 1970
 	began   atomic.Int64 // when the loop of Run began, or went on after a long stop, in milliseconds since 1970
 	started time.Time
@@ -92,7 +92,8 @@ type Keeper struct {
 // and one search finds them all.
 const longestRest = leave.Tick / 5
 
-// stalled is the longest time that one round of the loop in Run may take.
+// stalled is the longest time that one round of the loop in Run may take. After that
+// time, Stalled returns true.
 const stalled = 30 * time.Second
 
 // Run works on jobs until ctx ends. Then it claims no more jobs, waits for the running

@@ -164,8 +164,9 @@ func (w *world) beside(store leave.Store, events keeper.Events) {
 // unshortened is a function for Keeper.Jitter that leaves each pause as it is.
 func unshortened(pause time.Duration) time.Duration { return pause }
 
-// TestKilledReplica kills a replica that has claimed jobs. Before half of the delay has
-// passed, another replica must restart the leaves of these jobs.
+// TestKilledReplica kills a replica that has claimed jobs. Another replica must restart
+// the leaves of these jobs. Between two restarts of a leave, at most half of its delay
+// may pass.
 func TestKilledReplica(t *testing.T) {
 	for _, delay := range []time.Duration{8 * time.Second, 12 * time.Second, 18 * time.Second} {
 		t.Run(delay.String(), func(t *testing.T) {

@@ -20,9 +20,9 @@ const (
 	busyWait  = time.Second
 )
 
-// look asks the SFU whether the participant is there. If it must also ask a LiveKit
-// node, it first gives the job back to the store. So the leave can be restarted while
-// the node is asked.
+// look asks the SFU whether the job's participant is in the room. If look must also ask
+// a LiveKit node, it first gives the job back to the store. So the keeper can restart
+// the leave while look waits for the node's answer.
 func (k *Keeper) look(ctx context.Context, t task) {
 	a, err := k.presence.Of(ctx, t.Job)
 	if err == nil && a.Session == "" {
@@ -53,9 +53,9 @@ func (k *Keeper) ask(ctx context.Context, j leave.Job) (leave.Answer, error) {
 }
 
 // goesOn reports whether the keeper may send the leave after the SFU's answer a or the
-// error err. If the keeper may not send it, goesOn writes the changed job. If the keeper
-// may send it, and has asked a node, goesOn renews the lease, because the node may have
-// taken longer than the old lease lasts.
+// error err. If the keeper may not send it, goesOn writes what the answer changes in
+// the job. If the keeper may send it, and has asked a node, goesOn renews the lease,
+// because the node may have taken longer than the old lease lasts.
 func (k *Keeper) goesOn(ctx context.Context, t task, a leave.Answer, err error) (task, bool) {
 	if errors.Is(err, presence.ErrBusy) {
 		k.postpone(ctx, t, leave.Send, busyWait)

@@ -261,16 +261,16 @@ func (m *model) delegateNothing() {
 	m.delegateAnother()
 }
 
-// homeserverAway makes the homeserver fail for a time that is shorter than the shortest
-// delay.
+// homeserverAway makes the homeserver fail for up to 5 s. This is shorter than the
+// shortest delay of a leave.
 func (m *model) homeserverAway() {
 	m.set(func() { m.hsDown = true })
 	time.Sleep(m.upTo(5 * time.Second))
 	m.set(func() { m.hsDown = false })
 }
 
-// homeserverLimits makes the homeserver answer 429 for a time that is shorter than the
-// shortest delay.
+// homeserverLimits makes the homeserver answer 429 for up to 5 s. This is shorter than
+// the shortest delay of a leave.
 func (m *model) homeserverLimits() {
 	m.set(func() { m.hsStatus = matrix.ResultLimited })
 	time.Sleep(m.upTo(5 * time.Second))

@@ -133,9 +133,9 @@ func (m *model) sfuAway() {
 
 // proxyAnswers makes the SFU go away, while a proxy holds the connections and answers
 // in the SFU's place. Clients can still delegate. At the end the participant comes
-// back, and stays for the time grace.Outage, because the keeper may not have noticed the
-// outage. If the participant left earlier, such a keeper would send the leave after two
-// answers of the SFU without the participant.
+// back, and stays for the time grace.Outage. The reason is that the keeper may not have
+// noticed the outage. If the participant then left earlier, the keeper would send the
+// leave after two answers of the SFU without the participant.
 func (m *model) proxyAnswers() {
 	m.fake.FailAlways([]sfutest.Fault{sfutest.Status(502), sfutest.Status(404), sfutest.Garbage()}[m.random.IntN(3)])
 	m.restartAll()

@@ -156,8 +156,8 @@ func (c *cluster) twoInCall(shared bool) {
 }
 
 // TestLossOfTheOnlyMember kills the node of a call with one member, who does not come
-// back. Only the node's answer shows the loss. The keeper asks the node every fourth
-// time that it asks who is in the room.
+// back. The keeper must send the leave within 6 minutes. Only the node's answer shows
+// the loss. The keeper asks the node every fourth time that it asks who is in the room.
 func TestLossOfTheOnlyMember(t *testing.T) {
 	for phase := range 12 {
 		bubble(t, func(t *testing.T) {

@@ -28,8 +28,8 @@ func TestLongInterval(t *testing.T) {
 }
 
 // TestStoreAwayForHours has a store that is away for hours, while no process has a copy
-// of the job. When the store is back, the keeper must ask about the participant before
-// it may end the job.
+// of the job. When the store is back, the keeper must ask the SFU about the participant
+// before it may end the job.
 func TestStoreAwayForHours(t *testing.T) {
 	for _, delay := range []time.Duration{long, 24 * time.Hour} {
 		t.Run(delay.String(), func(t *testing.T) {

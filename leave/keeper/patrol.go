@@ -122,8 +122,9 @@ func (l *looks) start(room sfu.Room, look func()) (started bool) {
 	return true
 }
 
-// returning is the time between two questions about who is in a room, for some time
-// after an outage of the SFU. In this time, clients reconnect.
+// returning is the time between two questions to the SFU about who is in a room, for
+// some time after an outage of the SFU. Clients reconnect then, so the keeper asks more
+// often.
 const returning = 3 * time.Second
 
 // every returns the time after which the keeper asks again who is in a room. Usually

@@ -10,9 +10,9 @@ import (
 )
 
 // Report applies a webhook to the job of its participant, if there is one. It returns
-// within a second, when the store has the changed job. The keeper does the job's
-// actions later. Report returns [leave.ErrAway] if the SFU must send the webhook again.
-// There are two such cases:
+// as soon as the store has the changed job, or after a second at the latest. The keeper
+// does the job's actions later. Report returns [leave.ErrAway] if the SFU must send the
+// webhook again. There are two such cases:
 //   - The store does not answer, and this process does not know the job.
 //   - Other writers were faster at every try.
 //

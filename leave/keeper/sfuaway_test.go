@@ -9,9 +9,10 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// TestSilentSFU checks that the keeper calls its function Silent exactly once if no
-// webhook comes. It must do so while a participant is in a call. If other processes may
-// get the webhooks, it must wait until a participant has left.
+// TestSilentSFU checks when the keeper calls its function Silent, which it must do
+// exactly once if no webhook comes, and otherwise never. If all webhooks go to this
+// process, the call must come while a participant is in a call. If other processes may
+// get webhooks, it must come only after a participant has left.
 func TestSilentSFU(t *testing.T) {
 	for _, c := range []struct {
 		shared, reports bool

@@ -83,7 +83,7 @@ type user struct {
 type server struct {
 	users  int
 	jobs   int          // how many jobs all users of the server have together
-	weight leave.Weight // the weight of all jobs of these users
+	weight leave.Weight // the weight of all jobs of the server's users
 }
 
 func (r *room) add(e *entry) {

@@ -34,9 +34,9 @@ const (
 	recoverTime = 10 * time.Second // how long a lowered rate stays the same; then it becomes 1.5 times as high
 	tellAgain   = time.Hour        // the shortest time between two calls of Budget.Limited
 	// A job that must wait gets a time at which it comes back (see queue). comeTime is
-	// how late it may come. longestWait is the longest time that it may have to wait:
-	// its place in the queue may change, so it must ask again. Only a Retry-After of
-	// the homeserver makes a job wait longer.
+	// how much later than that time it may come. longestWait is the longest time until
+	// it comes back and asks again, because the queue may have changed by then. Only a
+	// Retry-After of the homeserver makes a job wait longer.
 	comeTime    = 200 * time.Millisecond
 	longestWait = time.Minute
 )

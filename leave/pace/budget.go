@@ -20,8 +20,8 @@ type Budget struct {
 	// that there is no limit.
 	Rate float64
 	// Unbound, if set, reports whether Rate does not apply to a homeserver. If such a
-	// homeserver answers 429, this process limits its requests to it to a lower rate,
-	// which then rises slowly. When it has risen to Rate, the limit ends.
+	// homeserver answers 429, this process sends it requests at a lower rate, which
+	// then rises slowly. When this rate has risen to Rate, the limit ends.
 	Unbound func(matrix.ServerName) bool
 	// Limited, if set, is called when a homeserver answers 429. It is called at most
 	// once an hour for each homeserver.
@@ -66,9 +66,9 @@ func (b *Budget) free(server matrix.ServerName, now time.Time) bool {
 	return !known || bk.fill(b.Rate, now).rate >= b.Rate
 }
 
-// shut returns how much of the server's last Retry-After is left. Until then the server
-// wants no requests. Take uses shut if no other limit applies to the server (see free).
-// For the urgency Last, shut returns 0. The caller holds b.mu.
+// shut returns how much of the server's last Retry-After is left. For that time, the
+// server wants no requests. Take uses shut if no other limit applies to the server (see
+// free). For the urgency Last, shut returns 0. The caller holds b.mu.
 func (b *Budget) shut(server matrix.ServerName, u Urgency, now time.Time) time.Duration {
 	if bk, known := b.buckets.get(server); known && u != Last {
 		return max(0, bk.shut.Sub(now))
@@ -155,7 +155,8 @@ func (b *Budget) Status(now time.Time) Status {
 }
 
 // Refusals returns how often a homeserver has answered 429, and when it last did so. It
-// returns zeros for a homeserver that has not answered 429 lately.
+// returns zeros for a homeserver that has not answered 429, or that the Budget has
+// forgotten (see recent).
 func (b *Budget) Refusals(server matrix.ServerName) (count int, last time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -167,9 +168,9 @@ func (b *Budget) Refusals(server matrix.ServerName) (count int, last time.Time) 
 
 // SlowDown records that server has answered 429, and that server wants no request
 // before retryAfter has passed. It halves the rate for this server, at most once per
-// second. But it never sets the rate to less than one request per second or, if Rate is
-// still less, to less than Rate. After that, the rate rises by half every 10 s until it
-// is Rate again (bucket.fill).
+// second. The lowest rate that it sets is one request per second, or Rate if Rate is
+// lower. After that, the rate rises by half every 10 s until it is Rate again
+// (bucket.fill).
 func (b *Budget) SlowDown(server matrix.ServerName, retryAfter time.Duration, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

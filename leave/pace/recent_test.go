@@ -10,8 +10,8 @@ import (
 	"matrixrtc-auth/leave/pace"
 )
 
-// strangers calls the function ask with many names of servers, more than a [recent] can
-// hold. Before every hundredth name, it calls the function used.
+// strangers calls ask with many names of servers, more than a [recent] can hold. Before
+// every hundredth call of ask, it calls used.
 func strangers(t *testing.T, used func(), ask func(name string)) {
 	t.Helper()
 	for i := range 10_000 {

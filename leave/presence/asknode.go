@@ -180,10 +180,11 @@ const maxPanic = 500
 // node does not hold this session, AskOldest asks about all other participants who came
 // before the time since.
 //
-// If the keeper will ask about a participant within lookTime anyway (Job.NextLook), this
-// participant may have come back to another node. So AskOldest chooses such participants
-// last. It returns the jobs that it asked about, and an answer for each of them. Each
-// answer says that the session is in the SFU's record.
+// If the keeper plans to ask about a participant within lookTime (Job.NextLook), it has
+// got a webhook or an answer that leaves open where the participant is. The participant
+// may have come back to another node. So AskOldest chooses such participants last. It
+// returns the jobs that it asked about, and an answer for each of them. Each answer
+// says that the session is in the SFU's record.
 func (p *Presence) AskOldest(ctx context.Context, room sfu.Room, since time.Time, jobs []leave.Job) (asked []leave.Job, answers []leave.Answer) {
 	for _, j := range jobs {
 		if j.State == leave.Connected && j.Refused.IsZero() && j.RoomSeen.Before(since) {

@@ -12,8 +12,8 @@ import (
 
 // LiveKit answers from its records, which may be wrong. The records of a killed node
 // stay while anybody is in the room. If LiveKit's Redis was emptied, the records of
-// connected participants are missing. So in these cases Presence also asks the
-// participant's node:
+// connected participants are missing. So Presence also asks the participant's node in
+// each of the following cases:
 //   - An answer is in doubt ([leave.Job.Doubts]).
 //   - Somebody has joined the room, or a question about the room has failed.
 //   - The keeper asks who is in the room, and has asked three times without the nodes
@@ -155,7 +155,7 @@ func isFourth(room sfu.Room, now time.Time, every time.Duration) bool {
 	every = max(every, time.Millisecond)
 	four := looksPerQuestion * every
 	now = now.Add(time.Duration(h.Sum64() % uint64(four)))
-	late := every / 8 // a fourth question that comes late by at most this time still counts as a fourth one
+	late := every / 8 // if the one question in four is late by at most this time, isFourth is still true for it
 	return now.Sub(now.Truncate(four)) <= every+late
 }
 
@@ -166,8 +166,9 @@ func (n *nodes) lose(now time.Time) {
 	n.lost = now
 }
 
-// turn returns how long a routine question must wait. It reports false if that is
-// longer than routineWait. For lossTime after the loss of a node, turn returns 0.
+// turn returns how long a routine question to a node must wait (see routinePause). It
+// reports false if that is longer than routineWait. For lossTime after the loss of a
+// node, turn returns 0.
 func (n *nodes) turn(now time.Time) (wait time.Duration, ok bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -185,8 +186,8 @@ func (n *nodes) turn(now time.Time) (wait time.Duration, ok bool) {
 	return wait, true
 }
 
-// awaitTurn waits until Presence may ask a routine question. It reports false if the
-// wait would be longer than routineWait, or if ctx ends.
+// awaitTurn waits until Presence may ask a node a routine question (see routinePause).
+// It reports false if the wait would be longer than routineWait, or if ctx ends.
 func (p *Presence) awaitTurn(ctx context.Context) bool {
 	wait, ok := p.nodes.turn(p.Clock.Now())
 	return ok && (wait == 0 || timing.Sleep(ctx, wait))

@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	// asideTime is a time after a claim of jobs has found an invalid record. During this
-	// time, claims skip the record. After it, a claim reads the record again: somebody may
-	// have mended it, or a newer version of the program may understand it.
+	// asideTime is how long claims of jobs skip an invalid record that a claim has
+	// found. Then a claim reads the record again: somebody may have mended it, or a
+	// newer version of the program may understand it.
 	asideTime = time.Minute
 	// keepTime is how long an invalid record is kept if it does not change. At the end of
 	// this time, the record is no longer needed: nobody has restarted the job's delayed
@@ -89,7 +89,7 @@ func (s *Store) bad(r stored, err error) noJob {
 }
 
 // setAside puts off the given invalid records, so that no claim reads them for
-// asideTime. It removes the records that are old.
+// asideTime. It removes the records whose field old is true.
 func (s *Store) setAside(ctx context.Context, now time.Time, records []noJob) {
 	var parts []int
 	var args []any

@@ -11,7 +11,7 @@ import (
 // Board is the state that the guards of several replicas share. A guard removes people
 // from calls if they are not joined to the Matrix room. The board says which replica
 // sweeps: this replica checks everybody on LiveKit. The board also says whether the
-// brake is on. While the brake is on, guards remove nobody, so that they cannot remove
+// brake holds. While the brake holds, guards remove nobody, so that they cannot remove
 // too many people. Redis keeps the board in two keys that expire.
 type Board struct{ store *Store }
 
@@ -58,8 +58,8 @@ func (b Board) TakeSweep(ctx context.Context, holder string, d time.Duration) (b
 	return n == 1, b.failed(err)
 }
 
-// SetBrake sets the brake if on is true, and releases it if on is false. While the
-// brake is set, the guards remove nobody.
+// SetBrake engages the brake if on is true, and releases it if on is false. While the
+// brake holds, the guards remove nobody.
 func (b Board) SetBrake(ctx context.Context, on bool) error {
 	if on {
 		return b.failed(b.do(ctx, "SET", b.key("brake"), "on", "PX", brakeTime.Milliseconds()).Err())

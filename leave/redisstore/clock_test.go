@@ -130,7 +130,8 @@ func TestClockOfRedisJumped(t *testing.T) {
 }
 
 // TestNewcomerConcedes has a replica that has just started. This replica must accept a
-// correction of Redis' clock that other replicas made, but not a jump of that clock.
+// correction of Redis' clock that other replicas made. But it must still notice a jump
+// of that clock.
 func TestNewcomerConcedes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()

@@ -44,16 +44,16 @@
 // An old replica is one whose version does not know the second format. It does not see
 // the jobs in that format. So replicas write jobs in the second format only if no old
 // replica has been at work for a minute. Otherwise they write jobs in the first format.
-// Two signs show the scripts that an old replica is at work. First, the scripts put a
-// member without a job into P{leave}:due. Every claim of an old replica removes this
-// member. Second, a write of an old replica changes P{leave}:writes, but not
+// Two signs show the scripts that an old replica is at work. First, the scripts put an
+// entry without a job into P{leave}:due. Every claim of an old replica removes this
+// entry. Second, a write of an old replica changes P{leave}:writes, but not
 // P{leave}:2:writes.
 //
 // A script reads a job in either format. It writes a job in the format in which
-// replicas must write at that time.
-// Each claim moves some further jobs into that format, without a new version. If an old
-// replica has written a job that also exists in the second format, there are two records
-// of the job. They are merged before anything else happens to the job.
+// replicas must write at that time. Each claim moves some further jobs into that
+// format, without a new version. If an old replica has written a job that also exists
+// in the second format, there are two records of the job. They are merged before
+// anything else happens to the job.
 //
 // The first bytes of a record in the second format say what the record adds to the
 // counts. If somebody overwrites these bytes, the record stays counted until its room,

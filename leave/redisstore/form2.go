@@ -74,8 +74,8 @@ func appendNumber(b []byte, n int64, size int) []byte {
 	return append(b, all[8-size:]...)
 }
 
-// head2 is the beginning of a record in the second record format. The scripts read it,
-// too.
+// head2 is the beginning of a record in the second record format. The Lua scripts that
+// run in Redis read it, too.
 type head2 struct {
 	version      uint64
 	ends         int64 // when the lease ends, in milliseconds
@@ -83,8 +83,8 @@ type head2 struct {
 	length       int // how many bytes of the record have been read
 }
 
-// parseHead2 parses the beginning of a record in the second record format. It does this
-// in the same way as the scripts.
+// parseHead2 parses the beginning of a record in the second record format. The Lua
+// scripts that run in Redis parse it in the same way.
 func parseHead2(value string) (h head2, ok bool) {
 	if len(value) <= fixedSize || value[0] != form2 {
 		return head2{}, false

@@ -11,8 +11,8 @@ const (
 	// mostGathered is how many changes of different callers one script makes at most.
 	mostGathered = 50
 	// slowScript is how long changes wait for a running script. If the script runs
-	// longer, another script makes the waiting changes, because each caller has only a
-	// second.
+	// longer, another script makes the waiting changes, because a caller waits at most a
+	// second (callTime).
 	slowScript = 100 * time.Millisecond
 )
 

@@ -45,7 +45,8 @@ func roomID(room sfu.Room) string {
 // shard returns the number of the part that holds the due times of the room's jobs.
 func shard(room sfu.Room) int { return partOf(roomID(room)) }
 
-// partOf is like shard, but takes the bytes with which the ids of the room's jobs begin.
+// partOf returns the same number as shard. Its argument is not the room, but the bytes
+// with which the ids of the room's jobs begin.
 func partOf(roomID string) int {
 	return int(binary.BigEndian.Uint32([]byte(roomID)) % shards)
 }

@@ -29,8 +29,8 @@ type known struct {
 }
 
 // rememberWrote is how long after this process's last write the scripts check
-// known.wrote (the count of writes right after that write). Redis keeps this count for
-// an hour longer.
+// known.wrote (the count of writes right after that write). Later they could not check
+// it, because Redis drops this count 25 h after the write.
 const rememberWrote = 24 * time.Hour
 
 // expected returns what the next script must find in Redis.
@@ -49,7 +49,7 @@ func (l *life) expected(now time.Time) (known, error) {
 
 // reached records two counts that Redis has sent: writes is the present number of
 // writes by all processes, and wrote is that number right after this process's last
-// write.
+// write. The counts belong to epoch, a random text that is new after each loss of data.
 func (l *life) reached(epoch string, writes, wrote uint64, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -88,7 +88,7 @@ func (l *life) state() (epoch string, ended bool) {
 	return l.known.epoch, l.ended
 }
 
-// meet makes the first contact with the server. It reads the server's clock and the
+// meet makes the first contact with the Redis server. It reads the server's clock and the
 // server's epoch (the text in known.epoch). If the server has no epoch yet, meet
 // gives it one. Then meet checks whether the server removes keys when its memory is
 // full.

@@ -55,8 +55,8 @@ type crowd struct {
 	hashed           bool // whether the identities are hashes, as with new clients
 }
 
-// jobs returns n jobs. The parts (see TestMemory) are numbered. jobs chooses only rooms
-// whose part has a number of at least from and less than to.
+// jobs returns n jobs in rooms whose part (see TestMemory) has a number of at least from
+// and less than to.
 func (c crowd) jobs(t *testing.T, from, to, n int) (jobs []leave.Job) {
 	t.Helper()
 	for room := 0; len(jobs) < n; room++ {

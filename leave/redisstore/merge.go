@@ -8,8 +8,8 @@ import (
 )
 
 // Merge merges copies of jobs into the stored jobs. After [leave.ErrForgotten] it first
-// gives the server a new epoch (see known). If another replica has already done this,
-// Merge only learns the new epoch.
+// gives the Redis server a new epoch (a random text, new after each loss of data). If
+// another replica has already done this, Merge only reads the new epoch.
 func (s *Store) Merge(ctx context.Context, jobs []leave.Job) error {
 	if err := s.rejoin(ctx); err != nil {
 		return err

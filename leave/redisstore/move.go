@@ -12,7 +12,8 @@ const (
 	// jobs are now written. A claim also moves about this many.
 	mostMoved = 50
 	// mostScans is how many scripts one claim runs at most to find records that are not
-	// in that format yet. One script may find few of them, if most records have moved.
+	// yet in the record format in which jobs are now written. One script may find few
+	// of them, if most records have moved.
 	mostScans = 10
 	// moveAgain is the time between two searches through all records. A second search is
 	// needed only if some records could not move, because they are not valid jobs.
@@ -67,8 +68,9 @@ func (s *Store) move(ctx context.Context, began time.Time) {
 // claim began.
 func (s *Store) hasTime(began time.Time) bool { return s.clock.ours.Since(began) < s.callTime/4 }
 
-// moveSome makes the next step of the search for records in the other record format, and
-// moves the records that this step finds. It returns the number of these records.
+// moveSome makes the next step of the search for records that are not in the record
+// format in which jobs are now written. It moves the records that this step finds. It
+// returns the number of these records.
 func (s *Store) moveSome(ctx context.Context) (int, error) {
 	m := &s.mover
 	values, err := s.call(ctx, scanScript, m.from.String(), m.cursor, mostMoved)

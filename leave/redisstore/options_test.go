@@ -221,9 +221,9 @@ func echoingServer(t *testing.T) (addr string) {
 	return l.Addr().String()
 }
 
-// TestQuiet checks that go-redis prints nothing to standard error. It does this in a
-// new process, because the logger of go-redis always writes to the standard error with
-// which its process started.
+// TestQuiet checks that go-redis prints nothing to standard error. TestQuiet runs
+// another test in a new process and reads that process's standard error, because the
+// logger of go-redis always writes to the standard error of the process's start.
 func TestQuiet(t *testing.T) {
 	child := exec.Command(os.Args[0], "-test.run=^TestUnreachable$")
 	var printed bytes.Buffer

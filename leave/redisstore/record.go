@@ -59,7 +59,7 @@ type head struct {
 	version uint64 // the version as a number
 	ends    int64  // when the lease ends, in milliseconds
 	holder  string
-	length  int // how many bytes the line has, with its end
+	length  int // how many bytes the line has, with its line break
 }
 
 // mostNumber is larger than each version and each time in milliseconds. Scripts can

@@ -201,8 +201,8 @@ func (s *Store) correct(ctx context.Context, v verdict) error {
 	return nil
 }
 
-// eval runs a script by its hash. If the server does not know the hash, eval sends the
-// text of the script.
+// eval runs a script by its hash. If Redis does not know the hash, eval sends the text
+// of the script.
 func (s *Store) eval(ctx context.Context, sc script, parts []int, args []any) *redis.Cmd {
 	text := sc()
 	cmd := s.send(ctx, "evalsha", text.hash, parts, args)
@@ -232,7 +232,7 @@ func (s *Store) process(ctx context.Context, cmd *redis.Cmd) {
 	}
 }
 
-// answered reports whether err is the answer of a server that is the primary.
+// answered reports whether err is the answer of a Redis server that is the primary.
 func answered(err error) bool {
 	_, ok := errors.AsType[redis.Error](err)
 	return ok && !redis.HasErrorPrefix(err, "READONLY") && !redis.HasErrorPrefix(err, "CLUSTERDOWN")

@@ -53,10 +53,10 @@ func behindSentinels(o redis.FailoverOptions, callTime time.Duration, roots func
 	return target{options: options, sentinels: s, further: []string{o.SentinelPassword}}
 }
 
-// sentinelDialer returns a function that connects to a Sentinel or a server. Over TLS,
-// the server's certificate must be for the name that was dialled. If that is an IP
-// address, because a Sentinel gave this address, the certificate must be for the host
-// in the URL.
+// sentinelDialer returns a function that connects to a Sentinel or to Redis. Over TLS,
+// the certificate must be for the name that was dialled. If an IP address was dialled,
+// because a Sentinel gave this address, the certificate must be for the host in the URL
+// that the operator configured.
 func sentinelDialer(o redis.FailoverOptions, callTime time.Duration, roots func() *x509.CertPool) dialFunc {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		options := redis.Options{TLSConfig: o.TLSConfig}

@@ -37,7 +37,7 @@ func newUpgrade(t *testing.T, server *miniredis.Miniredis) *upgrade {
 	return u
 }
 
-// pass makes the time d pass, on our machine and on the server.
+// pass makes the time d pass, on our machine and on the Redis server.
 func (u *upgrade) pass(d time.Duration) {
 	u.machine.Sleep(d)
 	u.clock.Ahead() // makes the clock notice the sleep immediately; Now can take a millisecond longer
@@ -198,7 +198,8 @@ func TestHeldByNoNumber(t *testing.T) {
 	}
 }
 
-// versions returns the versions of the given jobs, by key.
+// versions returns the versions that this release's replica reads for the given jobs,
+// by key.
 func (u *upgrade) versions(jobs []leave.Job) map[leave.Key]uint64 {
 	u.Helper()
 	all := map[leave.Key]uint64{}

@@ -47,7 +47,8 @@ func TestCopies(t *testing.T) {
 	})
 }
 
-// tick makes ten claims, as a keeper does.
+// tick makes ten claims, as a keeper does. In each claim, the Store checks some of its
+// copies (sweepSome).
 func tick(t *testing.T, s leave.Store) {
 	t.Helper()
 	for range 10 {

@@ -80,8 +80,8 @@ func (c copying) Claim(ctx context.Context, holder string, now time.Time, n int)
 }
 
 // ClaimRooms returns up to n rooms. The argument every is a period. In each such
-// period, all calls together return a room at most once. In an outage, the period is at
-// most 5 s.
+// period, all calls together return the same room at most once. In an outage, the
+// period is at most 5 s.
 func (c copying) ClaimRooms(ctx context.Context, now time.Time, every time.Duration, n int) ([]sfu.Room, error) {
 	return do(ctx, c.s,
 		func(ctx context.Context) ([]sfu.Room, error) { return c.s.store.ClaimRooms(ctx, now, every, n) },

@@ -221,8 +221,8 @@ func TestCallsDoNotPileUp(t *testing.T) {
 	})
 }
 
-// TestPauses has a store that returns errors. The Store must ask it again and again,
-// with growing pauses.
+// TestPauses has a Store in front of a store that returns errors. The Store must ask
+// that store again and again, with growing pauses.
 func TestPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		behind := newFaulty()

@@ -10,9 +10,9 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// TestVersionsDoNotCross reads a job from the store, and then writes it when memory
-// answers. It also reads a job from memory, and then writes it when the store answers.
-// Both writes must fail.
+// TestVersionsDoNotCross reads a job from the store, and writes it during an outage, in
+// which the Store answers from memory. It also reads a job from memory, and writes it
+// when the store answers again. Both writes must fail.
 func TestVersionsDoNotCross(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		behind := newFaulty()

@@ -23,7 +23,7 @@ type outage struct {
 
 	accepted map[leave.Key]struct{}   // the new jobs that memory has accepted in this outage
 	changed  map[leave.Key]struct{}   // the changed jobs that must still be merged into the store that does not answer
-	ended    map[delegation]leave.Job // the ended jobs that must still be removed from that store
+	ended    map[delegation]leave.Job // the ended jobs that must still be removed from the store that does not answer
 }
 
 // delegation identifies one delegation of a key.
@@ -134,8 +134,8 @@ func (o *outage) get(key leave.Key) (leave.Job, error) {
 	return o.shown(job), nil
 }
 
-// accept counts a new job that memory is about to store. It returns an error if there
-// are too many new jobs.
+// accept counts a new job that only memory is about to store, because the store behind
+// does not answer. It returns an error if there are already mostAccepted such jobs.
 func (o *outage) accept(key leave.Key) error {
 	switch _, err := o.memory.Get(always(), key); {
 	case err == nil:

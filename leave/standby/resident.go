@@ -79,8 +79,8 @@ func keys(jobs []leave.Job) (keys []leave.Key) {
 }
 
 // ClaimRooms returns up to n rooms. The argument every is a period. In each such
-// period, all calls together return a room at most once. In an outage, the period is at
-// most 5 s.
+// period, all calls together return the same room at most once. In an outage, the
+// period is at most 5 s.
 func (r residing) ClaimRooms(ctx context.Context, now time.Time, every time.Duration, n int) ([]sfu.Room, error) {
 	return r.Store.ClaimRooms(ctx, now, r.s.interval(every), n)
 }

@@ -22,8 +22,8 @@ const (
 	// room. The time is short, because in an outage the webhook about a room may reach
 	// a replica that does not know the room's jobs.
 	lookEvery = 5 * time.Second
-	// closeTime is how long Close waits for the Close of the other store, which may
-	// never return.
+	// closeTime is how long Close waits for the Close of the store behind this one,
+	// which may never return.
 	closeTime = 5 * time.Second
 )
 

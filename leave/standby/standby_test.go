@@ -143,8 +143,8 @@ func TestFirstCall(t *testing.T) {
 	}
 }
 
-// TestAnswersAreNoFaults checks errors like ErrConflict. With such an error, a store
-// that works refuses a call. It must not begin an outage of the store.
+// TestAnswersAreNoFaults checks errors like ErrConflict, with which a store that works
+// refuses a call. After such an error, the Store must not begin an outage.
 func TestAnswersAreNoFaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, newFaulty())

@@ -136,7 +136,7 @@ func (c *Contract) testRemote(t *testing.T) {
 	}{
 		{"refused", 403, 403, `{"errcode":"M_FORBIDDEN"}`, 1},
 		{"invalid", 400, 400, `{"errcode":"M_INVALID_PARAM"}`, 1},
-		{"not there", 404, 404, `{"errcode":"M_UNRECOGNIZED"}`, 2}, // two requests, because the service tries both paths
+		{"not there", 404, 404, `{"errcode":"M_UNRECOGNIZED"}`, 2}, // two requests, because the service tries the unstable and then the stable path
 		{"limited", 429, 429, `{"errcode":"M_LIMIT_EXCEEDED"}`, 4},
 		{"trouble", 502, 502, `{"errcode":"M_UNKNOWN"}`, 4},
 	} {

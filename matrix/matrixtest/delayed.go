@@ -93,7 +93,7 @@ func (d *DelayedEvents) Asked(action string) int {
 }
 
 // ScriptDelayed sets the function that the homeserver calls for each request
-// about events. answer returns true if it has answered the request itself.
+// about a delayed event. If answer returns false, the homeserver answers as usual.
 // ScriptDelayed(nil) removes the function.
 func (d *DelayedEvents) ScriptDelayed(answer func(w http.ResponseWriter, r *http.Request, action, id string) bool) {
 	d.mu.Lock()

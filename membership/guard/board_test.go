@@ -27,7 +27,7 @@ func (*failing) Brake(context.Context) (bool, error) { return false, errBoard }
 
 // TestBoardIsAway checks a guard that gets no answer from its board, the state
 // that replicas share. The guard must still sweep. If a sweep would remove too
-// many persons, the guard must still remove none of them (its brake).
+// many persons at once, the guard must still remove none of them.
 func TestBoardIsAway(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		w.enter(alice)

@@ -16,8 +16,9 @@ const brakeOver = 20
 // homeserver answered about too few persons.
 const maxDoubts = 2
 
-// tooMany reports whether the brake must stop the guard from removing n persons.
-// The argument all is how many persons there are in total, with these n persons.
+// tooMany reports whether the brake must stop the guard from removing n persons. The
+// argument all is the number of persons with which n is compared, including these n
+// persons (see brake.judged).
 func tooMany(n, all int) bool { return n > brakeOver && 3*n > all }
 
 // brake is what this process knows about the brake. While it holds, the
@@ -159,8 +160,8 @@ func (b *brake) lately(now time.Time) int {
 }
 
 // add records that p is removed now. It returns two numbers. n is how many persons
-// were removed within the last minute. judged is b.judged, or 0 if b.judged was set
-// longer than countAge ago.
+// were removed within the last minute. judged is b.judged, the number with which the
+// brake compares n. It is 0 if b.judged was set longer than countAge ago.
 func (b *brake) add(p person, now time.Time) (n, judged int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -94,8 +94,8 @@ func TestEmptiedAndRestored(t *testing.T) {
 }
 
 // TestEverybodyReconnects checks a restart of the SFU, after which all clients
-// reconnect, while the homeserver says that nobody is joined. The brake must
-// engage before the guard removes the 21st person.
+// reconnect. The homeserver says that none of their users is joined. The brake
+// must engage before the guard removes the 21st person.
 func TestEverybodyReconnects(t *testing.T) {
 	for _, sweeps := range []bool{false, true} {
 		t.Run(fmt.Sprintf("sweeps=%t", sweeps), func(t *testing.T) {

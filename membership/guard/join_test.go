@@ -52,8 +52,8 @@ func TestJoin(t *testing.T) {
 
 // TestLetBe checks that the guard leaves three kinds of sessions alone, and
 // asks no question about them: sessions of machines (like recorders), sessions
-// without a valid ticket of this service, and sessions of bearers who were not
-// known to be joined.
+// without a valid ticket of this service, and sessions whose ticket does not
+// say that the user is joined (Ticket.Joined is false).
 func TestLetBe(t *testing.T) {
 	place := ticket.Place{Room: alice.call(), Identity: alice.identity()}
 	other := ticket.NewSealer([]sfu.Key{{ID: "other"}})
@@ -147,7 +147,8 @@ func TestLateReport(t *testing.T) {
 // TestComingBack checks a person who was removed three times within a minute. If
 // the person comes back within 5 s of the homeserver's last answer "no", the
 // guard must remove the person without asking again. There are two exceptions: a
-// token that was issued since that answer, and an event about the person.
+// token that was issued since that answer, and an event about the person that the
+// homeserver has pushed since then.
 func TestComingBack(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		old := w.sealer.Seal(w.ticketOf(alice), ticket.Place{Room: alice.call(), Identity: alice.identity()})

@@ -11,7 +11,7 @@ import (
 // person's sessions if the answer is "no".
 type order struct {
 	person
-	// joined holds the sessions of the person that the SFU reported. For each
+	// joined holds the person's sessions that the SFU reported. For each
 	// LiveKit room, it holds only the session that was reported last.
 	joined map[sfu.Room]sfu.Participant
 	// issued is when the newest ticket of these sessions was issued, in whole
@@ -58,8 +58,8 @@ func newOrders() *orders {
 	}
 }
 
-// put adds a reason to ask about the person p. It returns false if there was no
-// space for the reason.
+// put adds a reason to ask the homeserver whether the person p is joined. It
+// returns false if there was no space for the reason.
 func (o *orders) put(p person, add func(*order) bool) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()

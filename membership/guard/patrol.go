@@ -81,8 +81,8 @@ func (g *Guard) lease(ctx context.Context) bool {
 	return mine || err != nil
 }
 
-// shortest returns the configured time between two sweeps, or brakedInterval if
-// sweeps are off.
+// shortest returns the configured time between two sweeps, or brakedInterval (30 s)
+// if sweeps are off.
 func (g *Guard) shortest() time.Duration {
 	if g.Interval == 0 {
 		return brakedInterval

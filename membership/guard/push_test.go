@@ -67,8 +67,8 @@ func TestPushOfOthers(t *testing.T) {
 	}, noSweeps)
 }
 
-// TestPushAfterTheCall checks that events after the end of a call lead to only
-// one request to the SFU.
+// TestPushAfterTheCall checks that membership events after the end of a call lead
+// to only one request to the SFU.
 func TestPushAfterTheCall(t *testing.T) {
 	inCall(t, func(w *world, g *guard.Guard) {
 		w.leave(alice.call(), alice.identity())

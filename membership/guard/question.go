@@ -12,9 +12,9 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// question asks the homeserver whether some users are joined to a room. The
-// field at is the earliest time at which the guard may ask the question. When
-// the guard asks it, at becomes the time of the question.
+// question asks the homeserver whether some users are joined to a Matrix room.
+// The field at is the earliest time at which the guard may ask the question.
+// When the guard asks it, at becomes the time of the question.
 type question struct {
 	room  matrix.RoomID
 	users []matrix.UserID
@@ -54,8 +54,8 @@ func (g *Guard) questions(persons []person) (all []question) {
 	return all
 }
 
-// chunks splits list into parts of at least chunk persons each. It never splits
-// a question.
+// chunks splits list into parts of at least chunk persons each; only the last part
+// may have fewer. It never splits a question.
 func chunks(list []question) iter.Seq[[]question] {
 	return func(yield func([]question) bool) {
 		begin, persons := 0, 0
@@ -84,8 +84,8 @@ type answers struct {
 	silent bool
 }
 
-// askEach asks the questions, several at the same time, but no faster than
-// sweeps may ask.
+// askEach asks the questions, several at the same time, but at no higher rate
+// than the pacer of sweeps allows (see spacing).
 func (g *Guard) askEach(ctx context.Context, questions []question) (a answers) {
 	unanswered, heard := 0, 0 // unanswered counts persons, heard counts questions
 	var mu sync.Mutex

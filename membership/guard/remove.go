@@ -75,7 +75,8 @@ const (
 	maxRefusals = 4096
 )
 
-// refusals records which persons the guard removed. The zero value is ready.
+// refusals records which persons the guard removed, so that it can remove those who
+// come back again and again without a new question. The zero value is ready.
 type refusals struct {
 	mu sync.Mutex
 	of map[person]*refusal
@@ -123,8 +124,8 @@ func (r *refusals) makeRoom(now time.Time) {
 }
 
 // refused returns the start of the last question about p that was answered
-// "no". ok is false if there is no such question, or if its answer counts no
-// longer.
+// "no". ok is false if its answer counts no longer, or if the guard has not removed
+// p maxRemovals times within removalTime.
 func (r *refusals) refused(p person, now time.Time) (asked time.Time, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -66,7 +66,7 @@ func TestClocksOfReplicas(t *testing.T) {
 			report(w.t, g, w.enterWith(at.Room, at.Identity, alice, old, false))
 			w.wantOn(alice, false)
 		}
-		w.wantAsked(3) // the fourth session is removed because of the "no" that the guard keeps
+		w.wantAsked(3) // for the fourth session, the guard does not ask again: it has kept the last "no"
 		w.setJoined(alice, true)
 		behind := w.ticketOf(alice)
 		behind.Issued = behind.Issued.Add(-10 * time.Second)

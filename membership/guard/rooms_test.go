@@ -101,7 +101,8 @@ func TestRoomsThatTheAccountIsNotIn(t *testing.T) {
 		if s := g.Status(); s.Unseen != len(hidden) || s.Persons != len(hidden)+3 {
 			t.Errorf("got %+v, want %d persons more than %d whom nobody can ask about", s, 3, len(hidden))
 		}
-		// A join or an event in a room that nobody can ask about leads to no removal.
+		// A join or an event in a room whose members the guard's account cannot see
+		// leads to no removal.
 		if err := g.Report(t.Context(), w.enter(hidden[0])); err != nil {
 			t.Errorf("Report: got %v, want no error", err)
 		}

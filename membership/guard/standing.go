@@ -8,8 +8,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// person is a user in a Matrix room. The guard asks the homeserver about
-// persons.
+// person is a user and a Matrix room. The guard asks the homeserver whether the
+// user is joined to the room.
 type person struct {
 	room matrix.RoomID
 	user matrix.UserID

@@ -20,9 +20,10 @@ func (w *world) report(g *guard.Guard, e sfu.Event) {
 	}
 }
 
-// TestNoReports checks that sweeps stay frequent if the homeserver pushes events, but
-// LiveKit reports no joins. Without these reports, the guard may not know the call of
-// a person in an event. Only a sweep finds that call.
+// TestNoReports checks that sweeps stay frequent if the homeserver pushes
+// events, but LiveKit reports no joins. Without these reports, the guard may
+// not know in which LiveKit room a person is whom an event names. Only a sweep
+// finds that out.
 func TestNoReports(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		time.Sleep(3 * time.Minute)

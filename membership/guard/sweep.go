@@ -186,9 +186,10 @@ func (g *Guard) present(ctx context.Context, all []candidate) (present []candida
 	return present
 }
 
-// end removes a candidate's sessions from the SFU. It removes only sessions that
-// the sweep saw before it asked the homeserver about the person. If the
-// homeserver's last answer about the person is old, end first asks again.
+// end removes the sessions of c, a person whom the guard may remove, from the
+// SFU. It removes only sessions that the sweep saw before it asked the homeserver
+// about the person. If the homeserver's last answer about the person is old, end
+// first asks again.
 func (g *Guard) end(ctx context.Context, c candidate) {
 	if time.Since(c.asked) > maxAge-time.Second {
 		g.pace.wait(ctx)
@@ -258,7 +259,7 @@ type pacer struct {
 	next time.Time
 }
 
-// spacing allows 50 questions per second.
+// spacing is the time between two questions of a sweep to the homeserver.
 const spacing = time.Second / 50
 
 // wait waits until the caller may ask its question, or until ctx ends.

@@ -54,7 +54,7 @@ func (g *Guard) order(p person, add func(*order) bool) {
 }
 
 // work carries out the orders in the queue until ctx ends. An order is a task
-// to ask about a person.
+// to ask the homeserver whether a person is joined.
 func (g *Guard) work(ctx context.Context) {
 	for {
 		select {

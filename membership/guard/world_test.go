@@ -115,7 +115,7 @@ func (w *world) guard() *guard.Guard {
 	}
 }
 
-// This helper runs a test in a synctest bubble, in which also a guard runs.
+// The function in runs a test in a synctest bubble. A guard runs in the same bubble.
 func in(t *testing.T, test func(w *world, g *guard.Guard), change ...func(*guard.Guard)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {

@@ -68,9 +68,9 @@ func newAEAD(key sfu.Key) cipher.AEAD {
 }
 
 // Seal encrypts t and returns the text for the participant's ticket attribute.
-// Only Open with the same place can read that text. The text is base64url of
-// the layout (1 byte), the nonce (24 bytes), and the content. The content is
-// encrypted by XChaCha20-Poly1305, and bound to layout and place.
+// Only Open with the same room and identity (place) can read that text. The text
+// is base64url of the layout (1 byte), the nonce (24 bytes), and the content. The
+// content is encrypted by XChaCha20-Poly1305, and bound to layout and place.
 func (s *Sealer) Seal(t Ticket, place Place) string {
 	w := s.spaces.Get().(*workspace)
 	defer s.spaces.Put(w)

@@ -12,7 +12,7 @@ type judge struct {
 	*Deployment
 	Verdict
 	service, sfu *container // the containers of the service and of LiveKit; nil if no compose file has one
-	of           *compose   // the compose file in which these containers were found; nil if there is none
+	of           *compose   // the compose file that has the containers service and sfu; nil if there is none
 	config       tree       // the content of the livekit.yaml that LiveKit reads
 	synapse      tree       // the content of the homeserver.yaml that Synapse reads
 	server       string     // the homeserver's server name; "" if unknown

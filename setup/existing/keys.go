@@ -121,7 +121,7 @@ func (j *judge) livekitPairs() (list []Pair) {
 	return j.filePairs()
 }
 
-// filePairs returns the pairs in LiveKit's key files.
+// filePairs returns the API keys with their secrets in LiveKit's key files.
 func (j *judge) filePairs() (list []Pair) {
 	for _, t := range j.keyFiles {
 		for _, e := range t.entries() {
@@ -148,7 +148,8 @@ func pairsIn(v Variable) (list []Pair) {
 	return list
 }
 
-// servicePairs returns the pairs in the service's environment.
+// servicePairs returns the pairs of an API key and its secret in the service's
+// environment.
 func (j *judge) servicePairs() []Pair {
 	if _, found := j.service.variable("LIVEKIT_KEY_FILE"); found {
 		return j.filePairs()

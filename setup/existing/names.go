@@ -86,7 +86,8 @@ func (j *judge) addresses() {
 	j.host("sfu-host", sfuPrefix, j.public[1])
 }
 
-// serviceURLs returns the service's public URLs in all files.
+// serviceURLs returns the service's public URLs in the well-known documents and the
+// homeserver's configuration of the old deployment.
 func (j *judge) serviceURLs() (list []Fact) {
 	add := func(t tree) {
 		if text := t.get("livekit_service_url"); text.there() {

@@ -83,7 +83,7 @@ type entry struct {
 }
 
 // entries returns the entries of a mapping. Entries that a merge key (<<) adds
-// come first.
+// come first, because the mapping's own entries override them (see get).
 func (t tree) entries() (list []entry) {
 	if t.node == nil || t.node.Kind != yaml.MappingNode {
 		return nil

@@ -24,7 +24,8 @@ var settled = map[string]string{
 // oneLine matches values that .env, Compose and this package read alike.
 var oneLine = pattern.New(`^[A-Za-z0-9!%&()*+,./:;<=>?@^_{|}~\[\]-]+$`)
 
-// variables takes over the service's variables, except those in the map settled.
+// variables takes over the service's variables, except those in the map settled,
+// which setup or compose.yaml sets.
 func (j *judge) variables() {
 	if j.service == nil {
 		return

@@ -185,7 +185,7 @@ type Removal struct {
 	Room     sfu.Room
 	Identity sfu.Identity
 	Session  string
-	// Revoke is the revoke_token_ts of the call.
+	// Revoke is the field revoke_token_ts in the request to RemoveParticipant.
 	Revoke int64
 	// Report is the webhook that LiveKit sends for this removal.
 	Report *livekit.WebhookEvent
@@ -222,8 +222,9 @@ func (a api) UpdateSubscriptions(ctx context.Context, req *livekit.UpdateSubscri
 	return &livekit.UpdateSubscriptionsResponse{}, nil
 }
 
-// toNode looks for the node that holds the session, and passes it to the function do.
-// It returns false if there is no such node, or if the node does not answer.
+// toNode looks for the node that holds the session, and calls do with this
+// node. It returns false if there is no such node, or if the node does not
+// answer.
 func (s *SFU) toNode(room, identity string, do func(*Node, sfu.Room, sfu.Identity)) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

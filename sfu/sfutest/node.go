@@ -206,8 +206,8 @@ func (n *Node) run(wanted Room) *room {
 	return r
 }
 
-// close ends a room on the node. It deletes the room's record, even if another
-// node wrote that record.
+// close ends a room on the node. It deletes the room's record, even if another node
+// wrote that record, unless this node is cut off from LiveKit's Redis.
 func (n *Node) close(name sfu.Room) {
 	delete(n.rooms, name)
 	if !n.cut {
@@ -215,7 +215,8 @@ func (n *Node) close(name sfu.Room) {
 	}
 }
 
-// end ends a session on the node, and deletes the record of the identity.
+// end ends a session on the node. Like LiveKit, it also deletes the record of the
+// identity, even if this record is of a newer session.
 func (n *Node) end(name sfu.Room, identity sfu.Identity) {
 	r := n.rooms[name]
 	delete(r.sids, identity)

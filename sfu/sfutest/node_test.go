@@ -197,7 +197,7 @@ func TestNodePartitioned(t *testing.T) {
 }
 
 // TestRoomOnTwoNodes checks a room that runs on two nodes. Each node must
-// delete records that the other node has written.
+// delete the records in Redis that the other node has written.
 func TestRoomOnTwoNodes(t *testing.T) {
 	inCluster(t, func(c cluster) {
 		c.a.Partition()

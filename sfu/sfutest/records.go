@@ -55,7 +55,8 @@ func (s *SFU) Dump() Dump {
 }
 
 // Restore replaces the contents of LiveKit's Redis by a dump. The reports of
-// nodes in the dump are outdated. All living nodes report again within 2 s.
+// nodes that the dump contains are outdated. All living nodes report again
+// within 2 s.
 func (s *SFU) Restore(d Dump) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -27,8 +27,8 @@ const (
 	leavesSlot = 1479
 )
 
-// StartThree starts a Cluster. Each redis-server gets args in addition to the usual
-// arguments.
+// StartThree starts a Cluster: three nodes that store keys, and one replica. Each
+// redis-server gets args in addition to the usual arguments.
 func StartThree(t testing.TB, args ...string) *Cluster {
 	t.Helper()
 	args = append([]string{"--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1",

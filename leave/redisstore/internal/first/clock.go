@@ -45,7 +45,7 @@ type moment struct {
 // verdict is what an answer of Redis shows about the clocks.
 type verdict struct {
 	jump       time.Duration // by how much the store's time has jumped; 0 if it has not jumped
-	correction int64         // the correction in this answer, in milliseconds, which does not allow for the jump
+	correction int64         // the correction in this answer, in milliseconds; the jump is not part of it
 	changed    bool          // whether the difference between the store's time and our clock has changed
 	difference time.Duration // the store's time minus our clock, if changed is true
 }
@@ -78,8 +78,8 @@ func (c *storeClock) heard(store, correction int64, sent time.Time) verdict {
 	return verdict{changed: c.difference != before, difference: c.difference}
 }
 
-// correct records that this process has changed the correction. The argument from is
-// the correction before the change.
+// correct records that this process has changed the correction, which is added to the
+// clock of Redis. The argument from is the correction before the change.
 func (c *storeClock) correct(from int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

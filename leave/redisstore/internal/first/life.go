@@ -9,8 +9,8 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// life is what this process knows of the present life of the server. After a loss of
-// data, the server begins a new life.
+// life is what this process knows of the Redis server's data. With it, scripts find out
+// whether the server has lost jobs.
 type life struct {
 	mu      sync.Mutex
 	known   known
@@ -31,7 +31,8 @@ type known struct {
 // an hour longer.
 const rememberWrote = 24 * time.Hour
 
-// expected returns what the next script must find in Redis.
+// expected returns the epoch and the counts of writes that the next script must find
+// in Redis.
 func (l *life) expected(now time.Time) (known, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -76,8 +77,8 @@ func (l *life) begin(epoch string, writes uint64) {
 	l.known, l.ended = known{epoch: epoch, writes: writes}, false
 }
 
-// state returns the epoch of the Redis server, and whether that epoch has ended, which
-// means that the server has lost its jobs.
+// state returns the epoch of the Redis server (a random text that is new after each loss
+// of data), and whether the server has lost its jobs in that epoch.
 func (l *life) state() (epoch string, ended bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -112,9 +113,9 @@ func (s *Store) readClock(ctx context.Context) error {
 	return s.heard(ctx, numbers[0], numbers[1], sent)
 }
 
-// begin makes this process use the server's epoch. The argument broken is an epoch in
-// which jobs were lost. If the server still has this epoch, or has no epoch, begin
-// gives the server a new one.
+// begin makes this process use the server's epoch, a random text that is new after each
+// loss of data. The argument broken is an epoch in which jobs were lost. If the server
+// still has this epoch, or has no epoch, begin gives the server a new one.
 func (s *Store) begin(ctx context.Context, broken string) error {
 	for range 2 {
 		r, err := s.run(ctx, beginScript, []any{s.limit(ctx), rand.Text(), broken})

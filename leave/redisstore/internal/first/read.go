@@ -96,7 +96,8 @@ func rooms(names []string) []sfu.Room {
 	return rooms
 }
 
-// Count returns how many jobs the store has.
+// Count returns how many jobs the store has: in each state, of user, and of the user's
+// homeserver.
 func (s *Store) Count(ctx context.Context, user matrix.UserID) (leave.Counts, error) {
 	values, err := s.call(ctx, countScript, counters(user)...)
 	if err != nil {

@@ -60,8 +60,8 @@ type head struct {
 	length  int // how many bytes the line has, with its end
 }
 
-// mostNumber is larger than each version and each time in milliseconds. Scripts can
-// represent all whole numbers up to mostNumber, but not all larger ones.
+// mostNumber is larger than each version and each time in milliseconds. The Lua scripts
+// in Redis can represent all whole numbers up to mostNumber, but not all larger ones.
 const mostNumber = 1 << 53
 
 // parseHead parses the first line of a record. It does this in the same way as the
