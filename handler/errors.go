@@ -21,7 +21,7 @@ var (
 	errNoRoute   = errors.New("no such route")
 	errNoMethod  = errors.New("no such method on this route")
 	errNotFound  = errors.New("this service has no such user or room")
-	errNoJWT     = errors.New("the other homeserver's answer holds no token")
+	errNoJWT     = errors.New("the homeserver's answer has no access token for LiveKit")
 	errRoomGone  = errors.New("the room of the link no longer exists on the SFU")
 	errStalled   = errors.New("the keeper of delegated leaves makes no progress")
 )

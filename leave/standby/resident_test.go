@@ -165,8 +165,9 @@ func TestResidentGoesOn(t *testing.T) {
 	}
 }
 
-// TestResidentIsAskedApart lets the disk sleep, so that the disk does not answer. While
-// the Store waits for the disk's answer, calls of the Store must not wait.
+// TestResidentIsAskedApart lets the disk sleep, so that it does not answer the Store's
+// questions. The Store asks in the background. Meanwhile, calls of the Store must return
+// without waiting for the disk.
 func TestResidentIsAskedApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newResident()
