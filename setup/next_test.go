@@ -167,8 +167,8 @@ func TestNewStepsAreNotUnused(t *testing.T) {
 	l.write(stepsFile, "# mine\n")
 	for _, flags := range [][]string{{"--appservice"}, {"--yes"}} {
 		l.only(exitOK, flags...)
-		if strings.Contains(l.out, "used by nothing") {
-			t.Errorf("setup %q: got\n%s\nwant no file that is used by nothing", flags, l.out)
+		if strings.Contains(l.out, "nothing uses") {
+			t.Errorf("setup %q: got\n%s\nwant no file that nothing uses", flags, l.out)
 		}
 	}
 }
